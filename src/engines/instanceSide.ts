@@ -1,0 +1,60 @@
+import type { Observation } from '#domain/observation.ts';
+import type { Json, JsonObject } from '#lib/json.ts';
+import type { Logger } from '#lib/logger.ts';
+import type { InstanceSize } from '#domain/facts.ts';
+
+/** What an agent gives its engine's instance side. */
+export type InstanceHost = {
+  /** The instance's own directory; the engine owns what it makes below it. */
+  directory: string;
+  name: string;
+  engineVersion: string;
+  address: string;
+  port: number;
+  size: InstanceSize;
+  /** The user that the server runs as. Null: the agent's own. */
+  serverUser: { uid: number; gid: number } | null;
+  logger: Logger;
+};
+
+export type CommandCall = {
+  payload: JsonObject;
+  /** The cluster's secrets by name. */
+  secrets: Record<string, string>;
+  /** Says how far the command is, in words. */
+  progress(message: string): void;
+  signal: AbortSignal;
+};
+
+/** A command could not be done. `retryable`: the same command may succeed later. */
+export class CommandFailure extends Error {
+  readonly code: string;
+  readonly retryable: boolean;
+  constructor(code: string, message: string, { retryable = false, cause }: { retryable?: boolean; cause?: unknown } = {}) {
+    super(message, { cause });
+    this.code = code;
+    this.retryable = retryable;
+  }
+}
+
+/**
+ * One database server: its files, configuration, process and queries. Lives in the agent. The agent calls one command at a
+ * time, `observe` at any time.
+ */
+export interface InstanceSide {
+  /** Commands by kind. Each is safe to run twice: it ensures, it does not create. */
+  readonly commands: Record<string, (call: CommandCall) => Promise<Json>>;
+  /**
+   * Brings the server to where it was left: adopts it if it runs, starts it if it should run and does not, leaves it if it was
+   * never initialised or stopped on purpose.
+   */
+  resume(): Promise<void>;
+  /** What is seen of the server now. Never throws: what cannot be seen is null. */
+  observe(): Promise<Observation>;
+  /** Registers a listener for changes worth an observation at once (the server died, or came up). */
+  onChange(listener: () => void): void;
+  /** Stops the server in order. For a fence or a removal, not for the end of the agent. */
+  stop(): Promise<void>;
+  /** Lets go of the server without stopping it: the agent ends, the server goes on. */
+  detach(): void;
+}

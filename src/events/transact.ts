@@ -1,0 +1,70 @@
+import type { Actor } from '#domain/actor.ts';
+import type { Clock } from '#lib/clock.ts';
+import { Prisma } from '#generated/prisma/client.ts';
+import type { Database, Transaction } from '#store/database.ts';
+import type { Bus } from './bus.ts';
+import type { NewEvent } from './event.ts';
+
+export type Change = {
+  tx: Transaction;
+  /** Adds an event to the transaction. Written last, so that sequence order is commit order. */
+  record(event: NewEvent): void;
+  /** Runs after the commit, never if it fails. For wake-ups only: it may be lost with the process. */
+  afterCommit(action: () => void): void;
+};
+
+type TransactDeps = { db: Database; bus: Bus; clock: Clock };
+
+/**
+ * The one way to change what people can see: the change and its events in one transaction, then a wake-up.
+ * The events' sequence numbers come from updating the project's counter as the transaction's last statement; that row's lock is
+ * held until the commit, so commit order is sequence order and a hole cannot exist.
+ */
+export async function transact<T>(
+  { db, bus, clock }: TransactDeps,
+  actor: Actor,
+  change: (context: Change) => Promise<T>,
+): Promise<T> {
+  const after: (() => void)[] = [];
+  const result = await db.$transaction(
+    async (tx) => {
+      const events: NewEvent[] = [];
+      const value = await change({
+        tx,
+        record: (event) => void events.push(event),
+        afterCommit: (action) => void after.push(action),
+      });
+      if (events.length > 0) {
+        await append(tx, actor, events, clock.now());
+        after.push(() => bus.publish(`events:${actor.projectId}`));
+      }
+      return value;
+    },
+    { maxWait: 15_000, timeout: 30_000 },
+  );
+  for (const action of after) action();
+  return result;
+}
+
+async function append(tx: Transaction, actor: Actor, events: NewEvent[], at: Date): Promise<void> {
+  const rows = events.map((event, index) => ({
+    offset: index + 1,
+    type: event.type,
+    cluster_id: event.clusterId ?? null,
+    instance_id: event.instanceId ?? null,
+    operation_id: event.operationId ?? null,
+    from_status: event.fromStatus ?? null,
+    to_status: event.toStatus ?? null,
+    payload: event.payload ?? {},
+  }));
+  await tx.$executeRaw(Prisma.sql`
+    WITH counter AS (
+      UPDATE project SET event_seq = event_seq + ${rows.length} WHERE id = ${actor.projectId}::uuid
+      RETURNING id, event_seq - ${rows.length} AS base
+    )
+    INSERT INTO event (project_id, seq, type, cluster_id, instance_id, operation_id, from_status, to_status, payload, actor, at)
+    SELECT counter.id, counter.base + e."offset", e.type::"EventType", e.cluster_id, e.instance_id, e.operation_id,
+           e.from_status, e.to_status, e.payload, ${JSON.stringify(actor)}::jsonb, ${at}
+    FROM counter, jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS e(
+      "offset" int, type text, cluster_id uuid, instance_id uuid, operation_id uuid, from_status text, to_status text, payload jsonb)`);
+}

@@ -1,0 +1,76 @@
+import type { z } from 'zod';
+import type { Permission } from '#domain/actor.ts';
+import type { DomainError } from '#domain/errors.ts';
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { ClusterLifecycle, OperationKind } from '#generated/prisma/enums.ts';
+import type { Engine, EngineContext } from '#engines/engine.ts';
+import type { Change } from '#events/transact.ts';
+import type { JsonObject } from '#lib/json.ts';
+import type { Provider } from '#providers/provider.ts';
+
+/** What blockers judge: the cluster as it is, and its engine. */
+export type Facts = { cluster: ClusterFacts; engine: Engine };
+
+/** A step as announced when the operation is accepted. */
+export type PlannedStep = {
+  /** Unique in its operation and for ever the same for the same work: a worker that resumes finds its record by it. */
+  key: string;
+  /** For people, e.g. "join orders-2". */
+  name: string;
+  instanceId: string | null;
+};
+
+/** What a step's work gets: facts read as the step begins, and the machines. */
+export type StepContext = EngineContext & {
+  engine: Engine;
+  provider: Provider;
+  projectName: string;
+};
+
+/**
+ * Runs one planned step, or answers from its record if it was done before. The work is done at least once, so it must be safe
+ * to do twice. Its result is stored as JSON for the steps after it and for a worker that resumes.
+ */
+export type RunStep = <R extends JsonObject | null>(
+  key: string,
+  work: (context: StepContext) => Promise<R>,
+) => Promise<R>;
+
+/** What `run` gets: the cluster as it was when the worker took the operation up. */
+export type RunContext = {
+  cluster: ClusterFacts;
+  step: RunStep;
+  /** Changes rows inside a running step, with their events. Refused once another worker has taken the operation over. */
+  change<T>(work: (change: Change) => Promise<T>): Promise<T>;
+  setActivity(instances: readonly Pick<InstanceFacts, 'id'>[], activity: InstanceFacts['activity']): Promise<void>;
+};
+
+/** Everything about one thing that the system can be told to do to an existing cluster. */
+export type OperationDefinition<Input> = {
+  kind: OperationKind;
+  permission: Permission;
+  /** Stricter permissions that an input asks for. */
+  inputPermissions?(input: Input): Permission[];
+  input: z.ZodType<Input>;
+  /** From acceptance to failure if it has not ended, in milliseconds. */
+  deadlineMs: number;
+  /** Every reason why it cannot be done now, whatever the input. Pure; also answers `cluster.allowedActions`. */
+  blockers(facts: Facts): DomainError[];
+  /** The reasons that lie in this input. Pure. */
+  inputBlockers?(facts: Facts, input: Input): DomainError[];
+  /** In the accepting transaction: record the intent, touch no machine. */
+  accept(change: Change, facts: Facts, input: Input): Promise<void>;
+  /** Every step, in order, from the facts after `accept`. No step: it is done with its acceptance. */
+  plan(facts: Facts, input: Input): PlannedStep[];
+  /** In a worker. */
+  run(context: RunContext, input: Input): Promise<JsonObject>;
+  /** What becomes of the cluster's life when it fails or is cancelled. Null: what it was. */
+  lifecycleOnFailure: ClusterLifecycle | null;
+  /** The first step from which on it can no longer be cancelled. Null: it can be cancelled to its end. */
+  pointOfNoReturn: string | null;
+};
+
+/** Keeps the input's type while the definition is written. */
+export function defineOperation<Input>(definition: OperationDefinition<Input>): OperationDefinition<Input> {
+  return definition;
+}
