@@ -1,6 +1,6 @@
 import type { Actor } from '#domain/actor.ts';
-import type { Clock } from '#lib/clock.ts';
 import { Prisma } from '#generated/prisma/client.ts';
+import type { Clock } from '#lib/clock.ts';
 import type { Database, Transaction } from '#store/database.ts';
 import type { Bus } from './bus.ts';
 import type { NewEvent } from './event.ts';
@@ -57,7 +57,7 @@ async function append(tx: Transaction, actor: Actor, events: NewEvent[], at: Dat
     to_status: event.toStatus ?? null,
     payload: event.payload ?? {},
   }));
-  await tx.$executeRaw(Prisma.sql`
+  const written = await tx.$executeRaw(Prisma.sql`
     WITH counter AS (
       UPDATE project SET event_seq = event_seq + ${rows.length} WHERE id = ${actor.projectId}::uuid
       RETURNING id, event_seq - ${rows.length} AS base
@@ -67,4 +67,5 @@ async function append(tx: Transaction, actor: Actor, events: NewEvent[], at: Dat
            e.from_status, e.to_status, e.payload, ${JSON.stringify(actor)}::jsonb, ${at}
     FROM counter, jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS e(
       "offset" int, type text, cluster_id uuid, instance_id uuid, operation_id uuid, from_status text, to_status text, payload jsonb)`);
+  if (written !== rows.length) throw new Error(`Project ${actor.projectId} has no row to count its events.`);
 }

@@ -6,6 +6,7 @@ import type { ClusterLifecycle, OperationKind } from '#generated/prisma/enums.ts
 import type { Engine, EngineContext } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
 import type { JsonObject } from '#lib/json.ts';
+import type { SecretBox } from '#lib/secretBox.ts';
 import type { Provider } from '#providers/provider.ts';
 
 /** What blockers judge: the cluster as it is, and its engine. */
@@ -25,6 +26,12 @@ export type StepContext = EngineContext & {
   engine: Engine;
   provider: Provider;
   projectName: string;
+  /** Changes rows with their events. Refused once another worker has taken the operation over. */
+  change<T>(work: (change: Change) => Promise<T>): Promise<T>;
+  /** Sets what is being done to instances, and their statuses with it. */
+  setActivity(instances: readonly Pick<InstanceFacts, 'id'>[], activity: InstanceFacts['activity']): Promise<void>;
+  /** Waits until the cluster as observed is as told; `what` says for people what is waited for. */
+  until(what: string, isReached: (cluster: ClusterFacts) => boolean): Promise<ClusterFacts>;
 };
 
 /**
@@ -37,21 +44,30 @@ export type RunStep = <R extends JsonObject | null>(
 ) => Promise<R>;
 
 /** What `run` gets: the cluster as it was when the worker took the operation up. */
-export type RunContext = {
-  cluster: ClusterFacts;
-  step: RunStep;
-  /** Changes rows inside a running step, with their events. Refused once another worker has taken the operation over. */
-  change<T>(work: (change: Change) => Promise<T>): Promise<T>;
-  setActivity(instances: readonly Pick<InstanceFacts, 'id'>[], activity: InstanceFacts['activity']): Promise<void>;
+export type RunContext = { cluster: ClusterFacts; engine: Engine; step: RunStep };
+
+/** What a creation may use while it writes its rows. */
+export type CreationContext = {
+  projectId: string;
+  engines: Readonly<Record<string, Engine>>;
+  /** The provider that new instances come from. */
+  providerName: string;
+  secrets: SecretBox;
 };
 
-/** Everything about one thing that the system can be told to do to an existing cluster. */
+/** Which cluster an operation is of: one that is there, or one whose rows it writes when it is accepted. */
+export type Subject<Input> =
+  | { kind: 'EXISTING'; clusterId(input: Input): string }
+  | { kind: 'NEW'; create(change: Change, context: CreationContext, input: Input): Promise<string> };
+
+/** Everything about one thing that the system can be told to do to a cluster. */
 export type OperationDefinition<Input> = {
   kind: OperationKind;
   permission: Permission;
-  /** Stricter permissions that an input asks for. */
+  /** Further permissions that an input asks for. */
   inputPermissions?(input: Input): Permission[];
   input: z.ZodType<Input>;
+  subject: Subject<Input>;
   /** From acceptance to failure if it has not ended, in milliseconds. */
   deadlineMs: number;
   /** Every reason why it cannot be done now, whatever the input. Pure; also answers `cluster.allowedActions`. */
@@ -59,14 +75,16 @@ export type OperationDefinition<Input> = {
   /** The reasons that lie in this input. Pure. */
   inputBlockers?(facts: Facts, input: Input): DomainError[];
   /** In the accepting transaction: record the intent, touch no machine. */
-  accept(change: Change, facts: Facts, input: Input): Promise<void>;
+  accept?(change: Change, facts: Facts, input: Input): Promise<void>;
+  /** In the transaction of a retry: what failed is begun again. */
+  reopen?(change: Change, facts: Facts): Promise<void>;
   /** Every step, in order, from the facts after `accept`. No step: it is done with its acceptance. */
   plan(facts: Facts, input: Input): PlannedStep[];
-  /** In a worker. */
+  /** In a worker. Answers with the operation's result. */
   run(context: RunContext, input: Input): Promise<JsonObject>;
-  /** What becomes of the cluster's life when it fails or is cancelled. Null: what it was. */
-  lifecycleOnFailure: ClusterLifecycle | null;
-  /** The first step from which on it can no longer be cancelled. Null: it can be cancelled to its end. */
+  /** What the cluster's life becomes when it ended well, and when it did not. Null: it stays. */
+  lifecycle: { onSuccess: ClusterLifecycle | null; onFailure: ClusterLifecycle | null };
+  /** The step from whose beginning on it can no longer be cancelled. Null: it can be cancelled to its end. */
   pointOfNoReturn: string | null;
 };
 

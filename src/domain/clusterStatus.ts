@@ -1,0 +1,60 @@
+import type { ClusterLifecycle, ClusterStatus, HealthLevel } from '#generated/prisma/enums.ts';
+import { assertNever } from '#lib/assertNever.ts';
+import type { Health } from './health.ts';
+import type { StatusVerdict } from './instanceStatus.ts';
+
+type ClusterView = {
+  lifecycle: ClusterLifecycle;
+  /** Kind of the operation that holds it. Null: it is free. */
+  operation: string | null;
+  health: Health;
+  /** Why its life is what it is, as the operation that failed left it. */
+  failure: string | null;
+};
+
+/** The headline of a cluster, from its life, its running operation and its health. Total. */
+export function deriveClusterStatus({ lifecycle, operation, health, failure }: ClusterView): StatusVerdict<ClusterStatus> {
+  switch (lifecycle) {
+    case 'BUILDING':
+    case 'DELETING':
+    case 'DELETED':
+      return { status: lifecycle, reason: null };
+    case 'FAILED':
+      return { status: 'ERROR', reason: failure };
+    case 'LIVE':
+      if (operation !== null) return { status: 'BUSY', reason: null };
+      return { status: freeStatus[health.level], reason: health.reasons[0]?.message ?? null };
+    default:
+      return assertNever(lifecycle);
+  }
+}
+
+const freeStatus = {
+  HEALTHY: 'ACTIVE',
+  DEGRADED: 'DEGRADED',
+  UNKNOWN: 'DEGRADED',
+  DOWN: 'DOWN',
+} as const satisfies Record<HealthLevel, ClusterStatus>;
+
+/** Which status may follow which. Total: a status without an entry is a type error. */
+export const clusterTransitions = {
+  BUILDING: ['ACTIVE', 'DEGRADED', 'DOWN', 'ERROR', 'DELETING'],
+  ACTIVE: ['DEGRADED', 'DOWN', 'BUSY', 'DELETING'],
+  DEGRADED: ['ACTIVE', 'DOWN', 'BUSY', 'DELETING'],
+  DOWN: ['ACTIVE', 'DEGRADED', 'BUSY', 'DELETING'],
+  BUSY: ['ACTIVE', 'DEGRADED', 'DOWN', 'DELETING'],
+  ERROR: ['BUILDING', 'DELETING'],
+  DELETING: ['DELETED', 'ERROR'],
+  DELETED: [],
+} as const satisfies Record<ClusterStatus, readonly ClusterStatus[]>;
+
+/** True if changes to the running servers can be made: the cluster serves. */
+export const acceptsChanges = (status: ClusterStatus): boolean => changeableStatuses.includes(status);
+
+export const changeableStatuses: readonly ClusterStatus[] = ['ACTIVE', 'DEGRADED'];
+
+/** True if the cluster is gone or going. */
+export const isLeaving = (lifecycle: ClusterLifecycle): boolean => lifecycle === 'DELETING' || lifecycle === 'DELETED';
+
+/** True if nothing is left of the cluster but its record. */
+export const isDeleted = (lifecycle: ClusterLifecycle): boolean => lifecycle === 'DELETED';

@@ -1,0 +1,98 @@
+import type { InstanceActivity, InstanceStatus } from '#generated/prisma/enums.ts';
+import { assertNever } from '#lib/assertNever.ts';
+import type { InstanceFacts } from './facts.ts';
+
+/** When an instance counts as silent. */
+export type Silence = {
+  now: Date;
+  /** An agent that has not reported for this long is silent, in milliseconds. */
+  leaseMs: number;
+  /**
+   * Since when this control plane could have heard anything. Without it, a control plane that was away for longer than the
+   * lease declared its whole fleet unreachable in its first second.
+   */
+  listeningSince: Date;
+};
+
+export type StatusVerdict<Status> = { status: Status; reason: string | null };
+
+type InstanceView = Pick<InstanceFacts, 'activity' | 'status' | 'statusReason' | 'observedAt' | 'observation'>;
+
+/** True if the instance's agent has been silent for longer than its lease. */
+export function isSilent(observedAt: Date | null, { now, leaseMs, listeningSince }: Silence): boolean {
+  const heard = Math.max(observedAt?.getTime() ?? 0, listeningSince.getTime());
+  return now.getTime() - heard > leaseMs;
+}
+
+/** The status of an instance: what an operation is doing to it, else what its agent observes and how old that is. */
+export function deriveInstanceStatus(instance: InstanceView, silence: Silence): StatusVerdict<InstanceStatus> {
+  const { activity } = instance;
+  switch (activity) {
+    case 'NONE':
+      return observedStatus(instance, silence);
+    case 'FAILED':
+      return { status: 'ERROR', reason: instance.statusReason };
+    case 'PENDING':
+    case 'PROVISIONING':
+    case 'SYNCING':
+    case 'RESTARTING':
+    case 'PROMOTING':
+    case 'BACKING_UP':
+    case 'RESTORING':
+    case 'DRAINING':
+    case 'REMOVING':
+    case 'REMOVED':
+      return { status: activity, reason: null };
+    default:
+      return assertNever(activity);
+  }
+}
+
+function observedStatus(instance: InstanceView, silence: Silence): StatusVerdict<InstanceStatus> {
+  const { observation, observedAt } = instance;
+  if (isSilent(observedAt, silence)) return { status: 'UNREACHABLE', reason: silenceReason(observedAt) };
+  if (observation === null) return { status: 'DOWN', reason: 'Its agent has not reported yet.' };
+  if (observation.stopped) return { status: 'STOPPED', reason: 'Its server was stopped on purpose.' };
+  if (!observation.serving) return { status: 'DOWN', reason: observation.reason ?? 'Its server does not answer.' };
+  return { status: 'ACTIVE', reason: null };
+}
+
+function silenceReason(observedAt: Date | null): string {
+  return observedAt === null
+    ? 'Its agent has never reported.'
+    : `Its agent has not reported since ${observedAt.toISOString()}.`;
+}
+
+const settled = ['ACTIVE', 'STOPPED', 'DOWN', 'UNREACHABLE', 'ERROR'] as const;
+const working = ['RESTARTING', 'PROMOTING', 'BACKING_UP', 'DRAINING', 'REMOVING'] as const;
+const joining = ['PROVISIONING', 'SYNCING', 'RESTORING'] as const;
+
+/** Which status may follow which. Total: a status without an entry is a type error. */
+export const instanceTransitions = {
+  PENDING: [...joining, 'REMOVING', 'ERROR'],
+  PROVISIONING: [...joining, ...settled, 'PENDING', 'REMOVING'],
+  SYNCING: [...joining, ...settled, 'PENDING', 'REMOVING'],
+  RESTORING: [...joining, ...settled, 'PENDING', 'REMOVING'],
+  ACTIVE: [...settled, ...working, ...joining],
+  STOPPED: [...settled, ...working, ...joining],
+  DOWN: [...settled, ...working, ...joining],
+  UNREACHABLE: [...settled, ...working, ...joining],
+  ERROR: [...settled, ...working, ...joining, 'PENDING'],
+  RESTARTING: [...settled, 'REMOVING'],
+  PROMOTING: [...settled, 'REMOVING', 'SYNCING'],
+  BACKING_UP: [...settled, 'REMOVING'],
+  DRAINING: [...settled, 'REMOVING'],
+  REMOVING: [...settled, 'REMOVED'],
+  REMOVED: [],
+} as const satisfies Record<InstanceStatus, readonly InstanceStatus[]>;
+
+/** True if nothing is left of the instance but its record. */
+export const isRemoved = (instance: { activity: InstanceActivity }): boolean => instance.activity === 'REMOVED';
+
+/** True if an operation is doing something to the instance. */
+export function isBusy({ activity }: { activity: InstanceActivity }): boolean {
+  return activity !== 'NONE' && activity !== 'FAILED' && activity !== 'REMOVED';
+}
+
+/** True if an operation failed on the instance and left it behind. */
+export const hasFailed = ({ activity }: { activity: InstanceActivity }): boolean => activity === 'FAILED';

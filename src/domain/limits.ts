@@ -1,0 +1,14 @@
+/** Bounds of what can be asked for. Units are in the names. */
+export const limits = {
+  nameMaxLength: 40,
+  accessRulesPerCluster: 50,
+  cpuMillis: { minimum: 100, maximum: 128_000 },
+  memoryMiB: { minimum: 128, maximum: 4_194_304 },
+  storageGiB: { minimum: 1, maximum: 65_536 },
+} as const;
+
+/** What a cluster gets where the request does not say. */
+export const defaultInstanceSize = { cpuMillis: 1000, memoryMiB: 512, storageGiB: 10 } as const;
+
+/** Names are DNS labels: lower-case letters, digits and inner hyphens, beginning with a letter. */
+export const namePattern = /^[a-z](?:[a-z0-9-]*[a-z0-9])?$/;

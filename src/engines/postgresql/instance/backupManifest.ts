@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto';
+
+/** A file of a base backup as it was received. */
+export type ReceivedFile = { bytes: number; sha256: string };
+
+type Manifest = {
+  Files: { Path?: string; 'Encoded-Path'?: string; Size: number; 'Checksum-Algorithm'?: string; Checksum?: string }[];
+};
+
+/** Written after the server has taken its checksums, or left out of them on purpose. */
+const unlisted = new Set(['backup_manifest', 'postgresql.auto.conf.tmp']);
+
+/**
+ * Compares what was received with the backup manifest, which the server makes of what it read. Answers with the first
+ * difference in words. Null: every file is there and whole.
+ */
+export function manifestDifference(manifest: Buffer, received: ReadonlyMap<string, ReceivedFile>): string | null {
+  const fault = manifestFault(manifest);
+  if (fault !== null) return fault;
+  const { Files: files } = JSON.parse(manifest.toString('utf8')) as Manifest;
+  const listed = new Set<string>(unlisted);
+  for (const file of files) {
+    const path = file.Path ?? Buffer.from(file['Encoded-Path'] ?? '', 'hex').toString('latin1');
+    listed.add(path);
+    const got = received.get(path);
+    if (!got) return `${path} is missing`;
+    if (got.bytes !== file.Size) return `${path} has ${got.bytes} bytes instead of ${file.Size}`;
+    if (file['Checksum-Algorithm'] === 'SHA256' && file.Checksum !== got.sha256) return `${path} is damaged`;
+  }
+  const surplus = [...received.keys()].find((path) => !listed.has(path));
+  return surplus === undefined ? null : `${surplus} does not belong to it`;
+}
+
+/** The manifest's last line holds the checksum of all before it. */
+function manifestFault(manifest: Buffer): string | null {
+  const border = manifest.lastIndexOf('\n', manifest.length - 2) + 1;
+  const expected = /"Manifest-Checksum": "([0-9a-f]{64})"/.exec(manifest.subarray(border).toString('utf8'))?.[1];
+  if (expected === undefined) return 'its manifest is incomplete';
+  const actual = createHash('sha256').update(manifest.subarray(0, border)).digest('hex');
+  return actual === expected ? null : 'its manifest is damaged';
+}

@@ -1,0 +1,70 @@
+import type { Json } from '#lib/json.ts';
+import type { CommandCall, InstanceHost, InstanceSide } from '../../instanceSide.ts';
+import type { PostgresqlCommands } from '../commands.ts';
+import type { PostgresqlToolchain } from '../toolchain.ts';
+import { applyAccess } from './applyAccess.ts';
+import { clone } from './clone.ts';
+import { initialize } from './initialize.ts';
+import { Observer } from './observer.ts';
+import { PostgresqlInstance } from './postgresqlInstance.ts';
+import { readProbe, writeProbe } from './probe.ts';
+import { awaitReplica, dropSlots, ensureSlots } from './slots.ts';
+import { restart, start, stop } from './startAndStop.ts';
+
+type Handlers = {
+  [Kind in keyof PostgresqlCommands]: (
+    instance: PostgresqlInstance,
+    input: PostgresqlCommands[Kind]['input'],
+    call: CommandCall,
+  ) => Promise<PostgresqlCommands[Kind]['result']>;
+};
+
+const handlers: Handlers = {
+  initialize,
+  clone,
+  awaitReplica,
+  ensureSlots,
+  dropSlots,
+  applyAccess,
+  writeProbe,
+  readProbe,
+  start,
+  stop,
+  restart,
+};
+
+/** The agent's side of PostgreSQL: one server. */
+export function createPostgresqlInstanceSide(host: InstanceHost, toolchain: PostgresqlToolchain): InstanceSide {
+  const instance = new PostgresqlInstance(host, toolchain);
+  const observer = new Observer(instance);
+  return {
+    commands: commandsOf(instance),
+    resume: () => resume(instance),
+    observe: () => observer.observe(),
+    onChange: (listener) => instance.supervisor.onChange(listener),
+    stop: () => instance.supervisor.stop(),
+    detach: () => {
+      instance.supervisor.detach();
+      observer.close();
+    },
+  };
+}
+
+function commandsOf(instance: PostgresqlInstance): InstanceSide['commands'] {
+  return Object.fromEntries(
+    Object.entries(handlers).map(([kind, handler]) => [
+      kind,
+      async (call: CommandCall): Promise<Json> => {
+        await instance.keepSecrets(call.secrets);
+        // The control plane's types made the payload (commands.ts); it came over an authenticated wire.
+        return handler(instance, call.payload as never, call);
+      },
+    ]),
+  );
+}
+
+async function resume(instance: PostgresqlInstance): Promise<void> {
+  const { wanted } = await instance.state();
+  if (wanted === 'running') instance.supervisor.keepRunning();
+  if (wanted === 'stopped') await instance.supervisor.stop();
+}

@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises';
+import { writeServerFile } from '../../writeServerFile.ts';
+import type { AccessPolicy, ServerAddress } from '../commands.ts';
+
+/** What an instance is to be, as the last commands left it. */
+export type InstanceState = {
+  /** `none`: never initialised. */
+  wanted: 'none' | 'running' | 'stopped';
+  /** The server that it follows. Null: none. */
+  upstream: (ServerAddress & { slotName: string }) | null;
+  access: AccessPolicy;
+};
+
+const nothing: InstanceState = { wanted: 'none', upstream: null, access: { clients: [], peers: [] } };
+
+/** Reads `state.json`. An instance without one was never initialised. */
+export async function readInstanceState(path: string): Promise<InstanceState> {
+  const text = await readIfPresent(path);
+  return text === null ? nothing : (JSON.parse(text) as InstanceState);
+}
+
+export async function writeInstanceState(path: string, state: InstanceState): Promise<void> {
+  await writeServerFile(path, `${JSON.stringify(state, null, 2)}\n`, null);
+}
+
+/** Reads `secrets.json`: the cluster's secrets by name, as the last command brought them. */
+export async function readSecrets(path: string): Promise<Record<string, string>> {
+  const text = await readIfPresent(path);
+  return text === null ? {} : (JSON.parse(text) as Record<string, string>);
+}
+
+async function readIfPresent(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,187 @@
+import { chmod, mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client, type ClientConfig } from 'pg';
+import { CommandFailure, type InstanceHost } from '../../instanceSide.ts';
+import { type ServerLaunch, ServerEnded, ServerSupervisor } from '../../serverSupervisor.ts';
+import { writeServerFile } from '../../writeServerFile.ts';
+import { adminRole, replicatorRole } from '../roles.ts';
+import type { PostgresqlToolchain } from '../toolchain.ts';
+import { accessRules } from './accessRules.ts';
+import { type InstanceLayout, instanceLayout } from './instanceLayout.ts';
+import { type InstanceState, readInstanceState, readSecrets, writeInstanceState } from './instanceState.ts';
+import { clearTheWay, runningPostmaster } from './postmaster.ts';
+import { serverSettings } from './serverSettings.ts';
+
+const connectMs = 5000;
+
+/** One PostgreSQL server: what is wanted of it, its files and its process. The commands work through this. */
+export class PostgresqlInstance {
+  readonly host: InstanceHost;
+  readonly layout: InstanceLayout;
+  readonly supervisor: ServerSupervisor;
+  readonly #toolchain: PostgresqlToolchain;
+  #state: InstanceState | null = null;
+  #secrets: Record<string, string> | null = null;
+
+  constructor(host: InstanceHost, toolchain: PostgresqlToolchain) {
+    this.host = host;
+    this.layout = instanceLayout(host.directory);
+    this.#toolchain = toolchain;
+    this.supervisor = new ServerSupervisor({
+      prepare: () => this.#prepare(),
+      findRunning: async () => (await runningPostmaster(this.layout.data))?.pid ?? null,
+      isReady: async (pid) => {
+        const postmaster = await runningPostmaster(this.layout.data);
+        return postmaster?.pid === pid && postmaster.ready;
+      },
+      stopSignals: [
+        { signal: 'SIGINT', waitMs: 60_000 },
+        { signal: 'SIGQUIT', waitMs: 10_000 },
+        { signal: 'SIGKILL', waitMs: 5000 },
+      ],
+      logFile: this.layout.logFile,
+      serverUser: host.serverUser,
+      logger: host.logger,
+    });
+  }
+
+  async state(): Promise<InstanceState> {
+    this.#state ??= await readInstanceState(this.layout.stateFile);
+    return this.#state;
+  }
+
+  async changeState(change: Partial<InstanceState>): Promise<InstanceState> {
+    const state = { ...(await this.state()), ...change };
+    await writeInstanceState(this.layout.stateFile, state);
+    this.#state = state;
+    return state;
+  }
+
+  /** Keeps the secrets that a command brought, so that the server can be watched and started again without the control plane. */
+  async keepSecrets(secrets: Record<string, string>): Promise<void> {
+    const known = await this.#knownSecrets();
+    if (Object.entries(secrets).every(([name, value]) => known[name] === value)) return;
+    this.#secrets = { ...known, ...secrets };
+    await writeServerFile(this.layout.secretsFile, `${JSON.stringify(this.#secrets)}\n`, null);
+  }
+
+  async secret(name: string): Promise<string> {
+    const secret = (await this.#knownSecrets())[name];
+    if (secret === undefined) {
+      throw new CommandFailure('SECRET_MISSING', `Instance ${this.host.name} was not given the secret "${name}".`);
+    }
+    return secret;
+  }
+
+  async exists(): Promise<boolean> {
+    return isPresent(join(this.layout.data, 'PG_VERSION'));
+  }
+
+  /** Whether the data directory is a replica's. */
+  async isStandby(): Promise<boolean> {
+    return isPresent(this.layout.standbySignal);
+  }
+
+  /** The path of a program of the instance's PostgreSQL version. */
+  program(name: 'initdb' | 'postgres'): string {
+    const directory = this.#toolchain.binDirectory(this.host.engineVersion);
+    if (directory !== null) return join(directory, name);
+    const version = this.#toolchain.versions().find((known) => known.version === this.host.engineVersion);
+    throw new CommandFailure(
+      'VERSION_UNAVAILABLE',
+      version?.unavailableReason ?? `PostgreSQL ${this.host.engineVersion} is not known to this release.`,
+    );
+  }
+
+  /** Starts the server if it does not run, and waits until it accepts sessions. */
+  async ensureServing(): Promise<void> {
+    if ((await this.state()).wanted !== 'running') {
+      throw new CommandFailure('STOPPED', `The server of ${this.host.name} was stopped on purpose. Start it first.`);
+    }
+    try {
+      await this.supervisor.ensureRunning();
+    } catch (error) {
+      if (!(error instanceof ServerEnded)) throw error;
+      throw new CommandFailure('SERVER_START_FAILED', `The server of ${this.host.name} does not start: ${error.message}`, {
+        retryable: true,
+        cause: error,
+      });
+    }
+  }
+
+  /** Refuses a command where there is no server yet. */
+  async assertInitialized(): Promise<void> {
+    if ((await this.state()).wanted === 'none' || !(await this.exists())) {
+      throw new CommandFailure('NOT_INITIALIZED', `Instance ${this.host.name} has no database server yet.`);
+    }
+  }
+
+  /** Work with one session of the superuser. */
+  async withAdmin<T>(work: (client: Client) => Promise<T>, config: ClientConfig = {}): Promise<T> {
+    const client = await this.adminClient(config);
+    try {
+      return await work(client);
+    } finally {
+      await client.end().catch(() => {});
+    }
+  }
+
+  async adminClient(config: ClientConfig = {}): Promise<Client> {
+    const client = new Client({
+      host: this.host.address,
+      port: this.host.port,
+      user: adminRole,
+      password: await this.secret(adminRole),
+      database: 'postgres',
+      application_name: 'grove-agent',
+      connectionTimeoutMillis: connectMs,
+      options: '-c TimeZone=UTC',
+      ...config,
+    });
+    // Without a listener the loss of an idle session would end the agent.
+    client.on('error', (error) => this.host.logger.debug({ err: error }, 'lost a session with the server'));
+    await client.connect();
+    return client;
+  }
+
+  /** Writes every file that the server reads besides its data. */
+  async writeConfiguration(): Promise<void> {
+    const { layout, host } = this;
+    const { upstream, access } = await this.state();
+    await mkdir(layout.configuration, { recursive: true });
+    // The agent's, so that the server cannot put other files in place of these; only their contents are the server's to read.
+    await chmod(layout.configuration, 0o755);
+    await writeServerFile(layout.configFile, serverSettings({ ...host, layout, upstream }), host.serverUser);
+    await writeServerFile(layout.hbaFile, accessRules(access), host.serverUser);
+    await writeServerFile(layout.identFile, '', host.serverUser);
+    if (upstream !== null) await writeServerFile(layout.passwordFile, await this.#passwordLine(), host.serverUser);
+  }
+
+  async #prepare(): Promise<ServerLaunch> {
+    await clearTheWay(this.layout.data);
+    await this.writeConfiguration();
+    return {
+      program: this.program('postgres'),
+      args: ['-D', this.layout.data, '-c', `config_file=${this.layout.configFile}`],
+      cwd: this.layout.data,
+      env: { LC_ALL: 'C' },
+    };
+  }
+
+  async #passwordLine(): Promise<string> {
+    const password = (await this.secret(replicatorRole)).replaceAll(/[\\:]/g, '\\$&');
+    return `*:*:*:${replicatorRole}:${password}\n`;
+  }
+
+  async #knownSecrets(): Promise<Record<string, string>> {
+    this.#secrets ??= await readSecrets(this.layout.secretsFile);
+    return this.#secrets;
+  }
+}
+
+async function isPresent(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,109 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from 'pg';
+import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
+import type { PostgresqlCommands } from '../commands.ts';
+import type { PostgresqlInstance } from './postgresqlInstance.ts';
+
+const streamsWithinMs = 60_000;
+const freedWithinMs = 10_000;
+const pollMs = 20;
+
+/** Replication slots that exist hold back WAL from now on: a base backup that is made after this can always catch up. */
+export async function ensureSlots(
+  instance: PostgresqlInstance,
+  { slotNames }: PostgresqlCommands['ensureSlots']['input'],
+): Promise<PostgresqlCommands['ensureSlots']['result']> {
+  return asPrimary(instance, async (client) => {
+    const created: string[] = [];
+    for (const name of slotNames) if (await ensureSlot(client, name)) created.push(name);
+    return { created };
+  });
+}
+
+/** The slots are gone; a replica that used one is cut off first. */
+export async function dropSlots(
+  instance: PostgresqlInstance,
+  { slotNames }: PostgresqlCommands['dropSlots']['input'],
+  { signal }: CommandCall,
+): Promise<PostgresqlCommands['dropSlots']['result']> {
+  return asPrimary(instance, async (client) => {
+    const dropped: string[] = [];
+    for (const name of slotNames) if (await dropSlot(client, name, signal)) dropped.push(name);
+    return { dropped };
+  });
+}
+
+/** Waits until the replica that uses the slot streams, as this primary sees it. */
+export async function awaitReplica(
+  instance: PostgresqlInstance,
+  { slotName }: PostgresqlCommands['awaitReplica']['input'],
+  { signal, progress }: CommandCall,
+): Promise<PostgresqlCommands['awaitReplica']['result']> {
+  return asPrimary(instance, async (client) => {
+    progress('waiting until the replica streams');
+    const deadline = performance.now() + streamsWithinMs;
+    for (;;) {
+      const state = await replicaState(client, slotName);
+      if (state === 'streaming') return { state };
+      if (performance.now() > deadline) {
+        throw new CommandFailure(
+          'NOT_STREAMING',
+          `The replica of slot ${slotName} does not stream from ${instance.host.name}: it is ${state ?? 'not connected'}.`,
+          { retryable: true },
+        );
+      }
+      await delay(pollMs, undefined, { signal });
+    }
+  });
+}
+
+async function asPrimary<T>(instance: PostgresqlInstance, work: (client: Client) => Promise<T>): Promise<T> {
+  await instance.assertInitialized();
+  if (await instance.isStandby()) {
+    throw new CommandFailure('NOT_A_PRIMARY', `Instance ${instance.host.name} is a replica, not a primary.`);
+  }
+  await instance.ensureServing();
+  return instance.withAdmin(work);
+}
+
+async function ensureSlot(client: Client, name: string): Promise<boolean> {
+  const { rows } = await client.query<{ lost: boolean }>(
+    "SELECT wal_status = 'lost' AND NOT active AS lost FROM pg_replication_slots WHERE slot_name = $1",
+    [name],
+  );
+  const [slot] = rows;
+  if (slot && !slot.lost) return false;
+  if (slot) await client.query('SELECT pg_drop_replication_slot($1)', [name]);
+  await client.query('SELECT pg_create_physical_replication_slot($1, true)', [name]);
+  return true;
+}
+
+async function dropSlot(client: Client, name: string, signal: AbortSignal): Promise<boolean> {
+  const deadline = performance.now() + freedWithinMs;
+  for (;;) {
+    const { rows } = await client.query<{ pid: number | null }>(
+      'SELECT active_pid AS pid FROM pg_replication_slots WHERE slot_name = $1',
+      [name],
+    );
+    const [slot] = rows;
+    if (!slot) return false;
+    if (slot.pid === null) {
+      await client.query('SELECT pg_drop_replication_slot($1)', [name]);
+      return true;
+    }
+    if (performance.now() > deadline) {
+      throw new CommandFailure('SLOT_IN_USE', `Replication slot ${name} is still in use.`, { retryable: true });
+    }
+    await client.query('SELECT pg_terminate_backend($1)', [slot.pid]);
+    await delay(pollMs, undefined, { signal });
+  }
+}
+
+async function replicaState(client: Client, slotName: string): Promise<string | null> {
+  const { rows } = await client.query<{ state: string }>(
+    `SELECT replica.state FROM pg_replication_slots slot JOIN pg_stat_replication replica ON replica.pid = slot.active_pid
+     WHERE slot.slot_name = $1`,
+    [slotName],
+  );
+  return rows[0]?.state ?? null;
+}

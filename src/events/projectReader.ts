@@ -1,0 +1,140 @@
+import { type Epoch, encodeCursor } from './cursor.ts';
+import type { LoggedEvent } from './event.ts';
+import type { EventLog } from './eventLog.ts';
+import type { GapReason } from './feed.ts';
+
+/** An event and about how many bytes it takes as JSON. */
+export type WeighedEvent = { event: LoggedEvent; bytes: number };
+
+/** Who is at the reader's position and is handed what comes after it. */
+export type LiveListener = {
+  /** Every event since the last offer, in order. */
+  offer(events: WeighedEvent[]): void;
+  /** The history that the reader followed is no more: what follows belongs to another. */
+  lost(reason: GapReason): void;
+};
+
+const PAGE = 500;
+const PRELOADED = 1_000;
+const ENVELOPE_BYTES = 300;
+
+/** Follows the log of one project for all its subscribers on this node, and keeps the newest events. */
+export class ProjectReader {
+  readonly projectId: string;
+  readonly #epoch: Epoch;
+  readonly #log: EventLog;
+  readonly #ringSize: number;
+  readonly #listeners = new Set<LiveListener>();
+  /** Contiguous, the last one at `position`. */
+  #ring: WeighedEvent[];
+  #position: bigint;
+  #looking: Promise<void> | null = null;
+  #lookAgain = false;
+  #lost: GapReason | null = null;
+
+  constructor(source: {
+    projectId: string;
+    epoch: Epoch;
+    log: EventLog;
+    ringSize: number;
+    newest: LoggedEvent[];
+    position: bigint;
+  }) {
+    this.projectId = source.projectId;
+    this.#epoch = source.epoch;
+    this.#log = source.log;
+    this.#ringSize = source.ringSize;
+    this.#ring = source.newest.map(weigh);
+    this.#position = source.position;
+  }
+
+  /** Keeps some of the newest events from the start, so that a crowd that comes back is replayed from memory. */
+  static async start(source: {
+    projectId: string;
+    epoch: Epoch;
+    log: EventLog;
+    ringSize: number;
+  }): Promise<ProjectReader> {
+    const { log, projectId, ringSize } = source;
+    const newest = await log.newest(projectId, Math.min(ringSize, PRELOADED));
+    const position = newest.at(-1)?.seq ?? (await log.beforeOldest(projectId));
+    return new ProjectReader({ ...source, newest, position });
+  }
+
+  /** The sequence number of the last event that was read. */
+  get position(): bigint {
+    return this.#position;
+  }
+
+  /** Why it follows its history no more. Null while it does. */
+  get lost(): GapReason | null {
+    return this.#lost;
+  }
+
+  cursor(seq: bigint): string {
+    return encodeCursor(this.#epoch, seq);
+  }
+
+  async oldestCursor(): Promise<string> {
+    return this.cursor(await this.#log.beforeOldest(this.projectId));
+  }
+
+  /** From now on the listener is handed every event after `position`. Returns the function that ends it. */
+  listen(listener: LiveListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The events after `seq` as far as one page goes; not contiguous with it if the log no longer holds them. */
+  async page(seq: bigint): Promise<LoggedEvent[]> {
+    const oldest = this.#ring[0]?.event.seq;
+    if (oldest === undefined || oldest > seq + 1n) return this.#log.replayAfter(this.projectId, seq, PAGE);
+    const start = Number(seq + 1n - oldest);
+    return this.#ring.slice(start, start + PAGE).map(({ event }) => event);
+  }
+
+  /** Reads what was committed before the call, or is reading it already. */
+  look(): Promise<void> {
+    if (this.#looking !== null) this.#lookAgain = true;
+    this.#looking ??= this.#readToEnd().finally(() => {
+      this.#looking = null;
+    });
+    return this.#looking;
+  }
+
+  lose(reason: GapReason): void {
+    if (this.#lost !== null) return;
+    this.#lost = reason;
+    for (const listener of this.#listeners) listener.lost(reason);
+  }
+
+  async #readToEnd(): Promise<void> {
+    let full: boolean;
+    do {
+      this.#lookAgain = false;
+      const events = await this.#log.after(this.projectId, this.#position, PAGE);
+      this.#take(events);
+      full = events.length === PAGE;
+    } while ((full || this.#lookAgain) && this.#lost === null);
+  }
+
+  /** One turn from reading to handing on: whoever joins sees either all of it or none. */
+  #take(events: LoggedEvent[]): void {
+    if (events.length === 0 || this.#lost !== null) return;
+    const contiguous = events.every((event, index) => event.seq === this.#position + BigInt(index + 1));
+    if (!contiguous) {
+      this.lose('OUT_OF_RETENTION');
+      return;
+    }
+    const weighed = events.map(weigh);
+    this.#ring.push(...weighed);
+    // Cut in large pieces: cutting moves the whole array.
+    if (this.#ring.length > this.#ringSize * 2) this.#ring = this.#ring.slice(-this.#ringSize);
+    this.#position += BigInt(events.length);
+    for (const listener of this.#listeners) listener.offer(weighed);
+  }
+}
+
+function weigh(event: LoggedEvent): WeighedEvent {
+  return { event, bytes: ENVELOPE_BYTES + JSON.stringify(event.payload).length };
+}

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import type { CommandError } from '#agent/protocol.ts';
+import type { InstanceFacts } from '#domain/facts.ts';
+import { AgentCommandFailed, type CommandMap, type SendCommand } from '#engines/engine.ts';
+import type { Bus } from '#events/bus.ts';
+import type { Clock } from '#lib/clock.ts';
+import type { Json, JsonObject } from '#lib/json.ts';
+import type { Logger } from '#lib/logger.ts';
+import type { Database } from '#store/database.ts';
+import { createLookout } from './lookout.ts';
+
+/** An agent that has not reported for this long is waited for by name, in milliseconds. */
+const agentAwayMs = 10_000;
+
+/** On whose behalf commands are sent: one step of one operation. */
+export type CommandScope = {
+  operationId: string;
+  stepKey: string;
+  /** When it aborts, waiting ends with its reason. The command itself is not taken back. */
+  signal: AbortSignal;
+  /** Told what is waited for, in words, at each change. */
+  onProgress?(what: string): void;
+};
+
+export type AgentChannel = {
+  /**
+   * Commands for this step. The same command (instance, kind and payload) of the same step is done once: while it runs, and
+   * once it has succeeded, sending it again answers from its record, also in another process; only after a failure it is
+   * done anew.
+   */
+  sendTo(scope: CommandScope): SendCommand;
+};
+
+export type AgentChannelDeps = { db: Database; bus: Bus; clock: Clock; logger: Logger };
+
+type CommandIdentity = { operationId: string; stepKey: string; instanceId: string; kind: string; payload: JsonObject };
+
+/** The operations' way to the agents: a row that any control plane process delivers, and the wait for its end. */
+export function createAgentChannel(deps: AgentChannelDeps): AgentChannel {
+  return {
+    sendTo(scope) {
+      return async <Commands extends CommandMap, Kind extends keyof Commands & string>(
+        instance: InstanceFacts,
+        kind: Kind,
+        payload: Commands[Kind]['input'],
+      ): Promise<Commands[Kind]['result']> => {
+        const { operationId, stepKey, signal } = scope;
+        signal.throwIfAborted();
+        const id = await ensureCommand(deps, { operationId, stepKey, instanceId: instance.id, kind, payload });
+        return (await awaitEnd(deps, scope, { id, instance, kind })) as Commands[Kind]['result'];
+      };
+    },
+  };
+}
+
+/**
+ * The id follows from what the command is and how often it failed before, so two workers that ask for the same command meet in
+ * the same row and the primary key decides who writes it.
+ */
+async function ensureCommand({ db, bus, clock }: AgentChannelDeps, identity: CommandIdentity): Promise<string> {
+  const { operationId, stepKey, instanceId, kind, payload } = identity;
+  const earlier = await db.agentCommand.findMany({
+    where: { operationId, stepKey, instanceId, kind },
+    select: { id: true, status: true },
+  });
+  const statuses = new Map(earlier.map(({ id, status }) => [id, status]));
+  let attempt = 0;
+  while (statuses.get(commandId(identity, attempt)) === 'FAILED') attempt++;
+  const id = commandId(identity, attempt);
+  if (statuses.has(id)) return id;
+  await db.agentCommand.createMany({
+    data: { id, instanceId, operationId, stepKey, kind, payload, createdAt: clock.now() },
+    skipDuplicates: true,
+  });
+  bus.publish(`commands:${instanceId}`);
+  return id;
+}
+
+/** A name-based UUID (RFC 9562, version 8). */
+function commandId({ operationId, stepKey, instanceId, kind, payload }: CommandIdentity, attempt: number): string {
+  const name = canonicalJson([operationId, stepKey, instanceId, kind, payload, attempt]);
+  const bytes = createHash('sha256').update(name).digest().subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** JSON with sorted keys. */
+function canonicalJson(value: Json): string {
+  return JSON.stringify(value, (_key, entry: Json) =>
+    entry !== null && typeof entry === 'object' && !Array.isArray(entry)
+      ? Object.fromEntries(Object.entries(entry).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : entry,
+  );
+}
+
+type Waiting = { id: string; instance: InstanceFacts; kind: string };
+
+async function awaitEnd(deps: AgentChannelDeps, scope: CommandScope, { id, instance, kind }: Waiting): Promise<Json> {
+  const { signal, onProgress } = scope;
+  const lookout = createLookout({ subscribe: (listener) => deps.bus.subscribe(`command:${id}`, listener), signal });
+  let told: string | null = null;
+  try {
+    for (;;) {
+      const command = await readCommand(deps, id);
+      if (command?.status === 'SUCCEEDED') return command.result as Json;
+      if (command?.status === 'FAILED') throw commandFailed(command.error);
+      const what: string | null =
+        command === null ? told : waitingFor(command, { instance, kind, now: deps.clock.now() });
+      if (what !== null && what !== told) onProgress?.(what);
+      told = what;
+      await lookout.next();
+      signal.throwIfAborted();
+    }
+  } finally {
+    lookout.end();
+  }
+}
+
+/** Null: the store does not answer. The agent works on meanwhile, so the wait goes on. */
+async function readCommand({ db, logger }: AgentChannelDeps, id: string) {
+  try {
+    return await db.agentCommand.findUniqueOrThrow({
+      where: { id },
+      select: { status: true, progress: true, result: true, error: true, instance: { select: { observedAt: true } } },
+    });
+  } catch (error) {
+    logger.warn({ err: error, commandId: id }, 'could not read how an agent command stands; looking again');
+    return null;
+  }
+}
+
+type Progress = { progress: string | null; instance: { observedAt: Date | null } };
+
+function waitingFor(
+  { progress, instance: { observedAt } }: Progress,
+  { instance, kind, now }: { instance: InstanceFacts; kind: string; now: Date },
+): string {
+  const away = observedAt === null || now.getTime() - observedAt.getTime() > agentAwayMs;
+  if (away) return `the agent of ${instance.name} to connect`;
+  return progress === null ? `${instance.name} to ${kind}` : `${instance.name}: ${progress}`;
+}
+
+function commandFailed(stored: unknown): AgentCommandFailed {
+  const { code, message, retryable } = stored as CommandError;
+  return new AgentCommandFailed(message, { code, retryable });
+}

@@ -1,0 +1,140 @@
+import type { Observation } from '#domain/observation.ts';
+import type { Bus } from '#events/bus.ts';
+import { Prisma } from '#generated/prisma/client.ts';
+import type { InstanceStatus } from '#generated/prisma/enums.ts';
+import type { Clock } from '#lib/clock.ts';
+import type { Logger } from '#lib/logger.ts';
+import type { Database } from '#store/database.ts';
+import { createChangeNotices } from './changeNotices.ts';
+import { parseObservation } from './parseObservation.ts';
+import type { AgentIdentity } from './signInAgent.ts';
+
+/** The store is written at most this often, in milliseconds. */
+const writeIntervalMs = 200;
+
+/** A row that somebody holds is tried this often; after that the agent's next report has replaced this one anyway. */
+const maxAttempts = 10;
+
+export type ObservationIntake = {
+  /** Takes what an agent reports. The newest report of an instance counts. */
+  report(agent: AgentIdentity, observation: unknown): void;
+  /** The agent has gone: its next report counts as a change. */
+  forget(instanceId: string): void;
+  /** Writes what has come in, and waits for the notices. */
+  close(): Promise<void>;
+};
+
+export type ObservationIntakeDeps = {
+  db: Database;
+  bus: Bus;
+  clock: Clock;
+  logger: Logger;
+  /** Called after the write when an instance's state differs from the last one known here. One call a cluster at a time. */
+  onInstanceChanged(clusterId: string): Promise<void>;
+};
+
+type Report = AgentIdentity & { observation: Observation; observedAt: Date; attempts: number };
+type WrittenInstance = { id: string; status: InstanceStatus };
+
+/** Writes the agents' observations, all instances in one statement, and says when a cluster is worth a new judgement. */
+export function createObservationIntake(deps: ObservationIntakeDeps): ObservationIntake {
+  const { db, bus, clock, logger } = deps;
+  const waiting = new Map<string, Report>();
+  const warned = new Set<string>();
+  const notices = createChangeNotices(deps);
+  let timer: NodeJS.Timeout | null = null;
+  let writing: Promise<void> | null = null;
+  let lastWriteAt = 0;
+  let closed = false;
+
+  function schedule(): void {
+    if (timer !== null || writing !== null || waiting.size === 0 || closed) return;
+    const rest = Math.max(0, lastWriteAt + writeIntervalMs - performance.now());
+    timer = setTimeout(() => {
+      timer = null;
+      writing = write().finally(() => {
+        writing = null;
+        schedule();
+      });
+    }, rest);
+  }
+
+  async function write(): Promise<void> {
+    lastWriteAt = performance.now();
+    const reports = [...waiting.values()];
+    waiting.clear();
+    let written: WrittenInstance[] = [];
+    try {
+      if (reports.length > 0) written = await writeObservations(db, reports);
+    } catch (error) {
+      logger.warn({ err: error, instances: reports.length }, 'could not write observations; trying again');
+    }
+    const statuses = new Map(written.map(({ id, status }) => [id, status]));
+    for (const report of reports) {
+      const status = statuses.get(report.instanceId);
+      if (status === undefined) keepForNextWrite(report);
+      else settle(report, status);
+    }
+  }
+
+  function keepForNextWrite(report: Report): void {
+    if (waiting.has(report.instanceId) || report.attempts + 1 >= maxAttempts) return;
+    waiting.set(report.instanceId, { ...report, attempts: report.attempts + 1 });
+  }
+
+  function settle(report: Report, status: InstanceStatus): void {
+    bus.publish(`instance:${report.instanceId}`);
+    notices.observed(report, { force: status === 'UNREACHABLE' });
+  }
+
+  function warnOnce(instanceId: string, fault: string): void {
+    const key = `${instanceId} ${fault}`;
+    if (warned.has(key)) return;
+    warned.add(key);
+    logger.warn({ instanceId, field: fault }, 'an agent reports something that is not as agreed; it is left out');
+  }
+
+  return {
+    report(agent, raw) {
+      const observedAt = clock.now();
+      const parsed = parseObservation(raw, observedAt);
+      for (const fault of parsed?.faults ?? ['observation']) warnOnce(agent.instanceId, fault);
+      if (parsed === null) return;
+      waiting.set(agent.instanceId, { ...agent, observation: parsed.observation, observedAt, attempts: 0 });
+      schedule();
+    },
+    forget: notices.forget,
+    async close() {
+      closed = true;
+      if (timer !== null) clearTimeout(timer);
+      await writing;
+      await write();
+      await notices.close();
+    },
+  };
+}
+
+/** Rows that a transaction holds are passed over, never waited for: so this statement can neither stall nor deadlock. */
+function writeObservations(db: Database, reports: readonly Report[]): Promise<WrittenInstance[]> {
+  const rows = reports.map(({ instanceId, observation, observedAt }) => ({
+    instance_id: instanceId,
+    observed_at: observedAt.toISOString(),
+    serving: observation.serving,
+
+    observation,
+  }));
+  return db.$queryRaw<WrittenInstance[]>(Prisma.sql`
+    WITH report AS (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+        AS r(instance_id uuid, observed_at timestamptz, serving boolean, observation jsonb)
+    ), free AS (
+      SELECT id FROM instance
+      WHERE id IN (SELECT instance_id FROM report) AND removed_at IS NULL
+      FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE instance SET serving = report.serving, observed_at = report.observed_at,
+           observation = report.observation
+    FROM report JOIN free ON free.id = report.instance_id
+    WHERE instance.id = free.id
+    RETURNING instance.id, instance.status::text AS status`);
+}

@@ -1,0 +1,89 @@
+import SchemaBuilder from '@pothos/core';
+import ErrorsPlugin from '@pothos/plugin-errors';
+import PrismaPlugin from '@pothos/plugin-prisma';
+import RelayPlugin from '@pothos/plugin-relay';
+import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import SimpleObjectsPlugin from '@pothos/plugin-simple-objects';
+import WithInputPlugin from '@pothos/plugin-with-input';
+import { type Permission, permits } from '#domain/actor.ts';
+import type PrismaTypes from '#generated/pothos-types.ts';
+import { getDatamodel } from '#generated/pothos-types.ts';
+import type { Json } from '#lib/json.ts';
+import type { Context } from './context.ts';
+import { forbidden, unauthenticated } from './errors.ts';
+import { relayDescriptions } from './relayDescriptions.ts';
+
+export type SchemaTypes = {
+  Context: Context;
+  PrismaTypes: PrismaTypes;
+  DefaultFieldNullability: false;
+  DefaultInputFieldRequiredness: false;
+  DefaultEdgesNullability: false;
+  DefaultNodeNullability: false;
+  AuthScopes: { permission: Permission };
+  Connection: { totalCount: () => Promise<number> | number };
+  Scalars: {
+    ID: { Input: string; Output: string };
+    DateTime: { Input: Date; Output: Date };
+    BigInt: { Input: bigint; Output: bigint | number };
+    CIDR: { Input: string; Output: string };
+    Cursor: { Input: string; Output: string };
+    JSON: { Input: Json; Output: Json };
+  };
+};
+
+/** Errors come before authorisation: a refused field is a top-level error, not a member of a result union. */
+export const builder = new SchemaBuilder<SchemaTypes>({
+  plugins: [ErrorsPlugin, ScopeAuthPlugin, WithInputPlugin, RelayPlugin, PrismaPlugin, SimpleObjectsPlugin],
+  defaultFieldNullability: false,
+  defaultInputFieldRequiredness: false,
+  prisma: {
+    client: ({ db }) => db as never,
+    dmmf: getDatamodel(),
+    exposeDescriptions: true,
+    onUnusedQuery: null,
+  },
+  relay: relayDescriptions,
+  errors: {
+    directResult: true,
+    defaultUnionOptions: { name: ({ fieldName }) => `${capitalize(fieldName)}Result` },
+  },
+  withInput: {
+    typeOptions: { name: ({ fieldName }) => `${capitalize(fieldName)}Input` },
+    argOptions: { required: true, description: 'What is asked for.' },
+  },
+  scopeAuth: {
+    authorizeOnSubscribe: true,
+    authScopes: ({ actor }) => ({ permission: (permission) => actor !== null && permits(actor, permission) }),
+    unauthorizedError: (_parent, { actor }, { parentType, fieldName }) => {
+      if (actor === null) return unauthenticated();
+      return forbidden(`${parentType.name}.${fieldName}`, actor.kind === 'API_KEY' ? actor.role : actor.kind);
+    },
+  },
+});
+
+function capitalize(name: string): string {
+  return name.slice(0, 1).toUpperCase() + name.slice(1);
+}
+
+builder.queryType({
+  description: 'Everything that can be read. An id that is unknown, malformed or of another project reads as null.',
+  authScopes: { permission: 'read' },
+});
+builder.mutationType({
+  description:
+    'Everything that can be told to Grove. A change is recorded and answered at once; its operation says how it goes on. ' +
+    'Each result is a union of the payload and of the errors to expect; more errors may be added, so select ' +
+    '`... on Error { code message }` too.',
+  authScopes: { permission: 'read' },
+});
+builder.subscriptionType({
+  description: 'What happens, as it happens, from the same log that `events` reads.',
+  authScopes: { permission: 'read' },
+});
+builder.globalConnectionField('totalCount', (t) =>
+  t.int({
+    description: 'How many there are in all pages together. Costs a count, so select it only where it is shown.',
+    resolve: ({ totalCount }) => totalCount(),
+  }),
+);

@@ -1,0 +1,48 @@
+import { GraphQLError } from 'graphql';
+import type { Actor } from '#domain/actor.ts';
+import { DomainError, NotFoundError } from '#domain/errors.ts';
+import type { Context } from './context.ts';
+
+/** The request carries no valid key. Says how to send one. */
+export function unauthenticated(): GraphQLError {
+  return new GraphQLError(
+    'No valid API key came with this request. Send one in the header "Authorization: Bearer grv_…", or on a WebSocket as ' +
+      'connection_init payload { "authorization": "Bearer grv_…" }.',
+    { extensions: { code: 'UNAUTHENTICATED', http: { status: 401 } } },
+  );
+}
+
+/** The key's role does not include what the field shows. */
+export function forbidden(field: string, role: string): GraphQLError {
+  return new GraphQLError(`${field} needs a key of a higher role; this key has role ${role}.`, {
+    extensions: { code: 'FORBIDDEN' },
+  });
+}
+
+/** The request is well formed but cannot be meant: `message` says what was found and what is allowed. */
+export function badUserInput(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
+}
+
+/** There is no such thing in the project, where an answer cannot be null. */
+export function notFound(what: string): GraphQLError {
+  return fromDomain(new NotFoundError(what));
+}
+
+/** An expected failure outside of a result union, as a top-level error. Null: the error is not expected, and must be masked. */
+export function expectedError(error: unknown): GraphQLError | null {
+  const original = error instanceof GraphQLError ? (error.originalError ?? error) : error;
+  if (original instanceof DomainError) return fromDomain(original);
+  return original instanceof GraphQLError ? original : null;
+}
+
+function fromDomain(error: DomainError): GraphQLError {
+  const { message, ...data } = error.toJSON();
+  return new GraphQLError(String(message), { extensions: data });
+}
+
+/** The actor of a request that came past the door. */
+export function requireActor({ actor }: Pick<Context, 'actor'>): Actor {
+  if (actor === null) throw unauthenticated();
+  return actor;
+}

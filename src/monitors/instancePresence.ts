@@ -1,0 +1,58 @@
+import type { Instance } from '#generated/prisma/client.ts';
+import type { Monitor, MonitorDeps } from './monitor.ts';
+
+/** An agent that has missed a report is looked for, in milliseconds since the last one. */
+const missedReportMs = 3000;
+const firstPauseMs = 1000;
+const longestPauseMs = 60_000;
+
+/**
+ * Brings back agents that are not running: after a crash of theirs, and all of them after a reboot of their host. What an
+ * operation is making or removing is left to it.
+ */
+export function instancePresence(deps: MonitorDeps): Monitor {
+  const attempts = new Map<string, { count: number; notBefore: number }>();
+  return {
+    name: 'instance presence',
+    everyMs: 1000,
+    async round() {
+      const now = deps.clock.now().getTime();
+      const missing = await deps.db.instance.findMany({
+        where: {
+          removedAt: null,
+          agentTokenHash: { not: null },
+          activity: { notIn: ['PENDING', 'REMOVING', 'REMOVED', 'FAILED'] },
+          OR: [{ observedAt: { lt: new Date(now - missedReportMs) } }, { observedAt: null }],
+        },
+      });
+      const missingIds = new Set(missing.map(({ id }) => id));
+      for (const id of attempts.keys()) if (!missingIds.has(id)) attempts.delete(id);
+      const due = missing.filter(({ id }) => (attempts.get(id)?.notBefore ?? 0) <= now);
+      await Promise.all(
+        due.map(async (instance) => {
+          if (await bringBack(deps, instance)) attempts.set(instance.id, nextAttempt(attempts.get(instance.id)?.count ?? 0, now));
+        }),
+      );
+    },
+  };
+}
+
+const nextAttempt = (count: number, now: number) => ({
+  count: count + 1,
+  notBefore: now + Math.min(firstPauseMs * 2 ** count, longestPauseMs),
+});
+
+/** True if the agent had to be started (or could not be). */
+async function bringBack({ providers, logger }: MonitorDeps, { id, clusterId, name, provider }: Instance): Promise<boolean> {
+  const source = providers[provider];
+  if (!source) return false;
+  const instance = { clusterId, instanceId: id };
+  try {
+    if ((await source.inspect(instance)) !== 'stopped') return false;
+    logger.info({ instance: name }, 'the agent is not running and is started');
+    await source.startInstance(instance);
+  } catch (error) {
+    logger.warn({ err: error, instance: name }, 'the agent could not be started');
+  }
+  return true;
+}

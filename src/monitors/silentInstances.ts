@@ -1,0 +1,25 @@
+import { settleCluster } from '#operations/settleCluster.ts';
+import type { Monitor, MonitorDeps } from './monitor.ts';
+
+/** Sees to it that an instance whose agent is silent for longer than its lease becomes UNREACHABLE. */
+export function silentInstances(deps: MonitorDeps): Monitor {
+  return {
+    name: 'silent instances',
+    everyMs: 1000,
+    async round() {
+      const { now, leaseMs } = deps.silence();
+      const lastHeard = new Date(now.getTime() - leaseMs);
+      const silent = await deps.db.instance.findMany({
+        where: {
+          removedAt: null,
+          activity: 'NONE',
+          status: { not: 'UNREACHABLE' },
+          OR: [{ observedAt: { lt: lastHeard } }, { observedAt: null }],
+        },
+        select: { clusterId: true },
+        distinct: ['clusterId'],
+      });
+      for (const { clusterId } of silent) await settleCluster(deps, clusterId);
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import { isStoreUnavailable } from '#store/storeUnavailable.ts';
+import { instancePresence } from './instancePresence.ts';
+import { holdLease, releaseLease } from './lease.ts';
+import { lateOperations } from './lateOperations.ts';
+import type { Monitor, MonitorDeps } from './monitor.ts';
+import { silentInstances } from './silentInstances.ts';
+
+const leaseTtlMs = 5000;
+
+/** Runs every monitor until `close`, each in its own rhythm and in one process at a time. */
+export function startMonitors(deps: MonitorDeps, { soleProcess }: { soleProcess: boolean }): { close(): Promise<void> } {
+  const monitors = [silentInstances(deps), instancePresence(deps), lateOperations(deps)];
+  const closing = new AbortController();
+  const loops = monitors.map((monitor) => watch(deps, monitor, { soleProcess, closing: closing.signal }));
+  return {
+    async close() {
+      closing.abort();
+      await Promise.all(loops);
+    },
+  };
+}
+
+type Watch = { soleProcess: boolean; closing: AbortSignal };
+
+async function watch(deps: MonitorDeps, monitor: Monitor, { soleProcess, closing }: Watch): Promise<void> {
+  const lease = { name: `monitor:${monitor.name}`, holder: deps.workerId };
+  let takeOver = soleProcess;
+  while (!closing.aborted) {
+    try {
+      if (await holdLease(deps.db, { ...lease, ttlMs: leaseTtlMs }, { takeOver })) await monitor.round();
+      takeOver = false;
+    } catch (error) {
+      const level = isStoreUnavailable(error) ? 'debug' : 'error';
+      deps.logger[level]({ err: error, monitor: monitor.name }, 'a round of a monitor failed');
+    }
+    await pause(monitor.everyMs, closing);
+  }
+  await releaseLease(deps.db, lease).catch(() => {});
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    }, { once: true });
+  });
+}

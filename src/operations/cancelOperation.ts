@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import type { Actor } from '#domain/actor.ts';
+import { NotFoundError, OperationNotCancellableError } from '#domain/errors.ts';
+import { isCancelling, isFinished } from '#domain/operationStatus.ts';
+import { transact } from '#events/transact.ts';
+import { type Accepted, parseInput, requirePermission } from './accept.ts';
+import { definitionOf } from './definitions.ts';
+import type { OperationDeps } from './deps.ts';
+import { isPastReturn } from './operationRun.ts';
+
+const inputSchema = z.strictObject({ operationId: z.uuid() });
+
+/**
+ * Asks an operation to stop. It stops at its next step border (or when the running step has been given its grace) and leaves the
+ * cluster as it is then observed. Asking twice is asking once.
+ */
+export async function cancelOperation(
+  deps: Pick<OperationDeps, 'db' | 'bus' | 'clock'>,
+  actor: Actor,
+  rawInput: unknown,
+): Promise<Accepted> {
+  requirePermission(actor, 'cancelOperation', 'operation:control');
+  const { operationId } = parseInput(inputSchema, rawInput);
+  return await transact(deps, actor, async ({ tx, record, afterCommit }) => {
+    await tx.$queryRaw`SELECT 1 FROM operation WHERE id = ${operationId}::uuid FOR NO KEY UPDATE`;
+    const operation = await tx.operation.findUnique({
+      where: { id: operationId, projectId: actor.projectId },
+      include: { steps: { select: { key: true, attempt: true } } },
+    });
+    if (!operation) throw new NotFoundError('The operation');
+    const { clusterId, kind, status } = operation;
+    const accepted = { operationId, clusterId };
+    if (isFinished(status)) throw new OperationNotCancellableError(kind, `it has ended (${status})`);
+    if (isPastReturn(definitionOf(kind), operation.steps)) {
+      throw new OperationNotCancellableError(kind, 'it is past its point of no return');
+    }
+    if (isCancelling(status)) return accepted;
+    const data = { status: 'CANCELLING' as const, cancelRequestedAt: deps.clock.now() };
+    await tx.operation.update({ where: { id: operationId }, data });
+    record({
+      type: 'OPERATION_STATUS_CHANGED',
+      clusterId,
+      operationId,
+      fromStatus: status,
+      toStatus: 'CANCELLING',
+      payload: { kind },
+    });
+    afterCommit(() => deps.bus.publish(`operation:${operationId}`));
+    return accepted;
+  });
+}

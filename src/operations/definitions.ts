@@ -1,0 +1,24 @@
+import type { OperationKind } from '#generated/prisma/enums.ts';
+import { createCluster } from './createCluster.ts';
+import { deleteCluster } from './deleteCluster.ts';
+import type { OperationDefinition } from './operation.ts';
+import { updateCluster } from './updateCluster.ts';
+
+/** A definition whose input is known only at run time: parse before you pass it on. */
+export type AnyOperationDefinition = OperationDefinition<never>;
+
+const byKind = {
+  CREATE_CLUSTER: createCluster,
+  UPDATE_CLUSTER: updateCluster,
+  DELETE_CLUSTER: deleteCluster,
+} satisfies { [Kind in OperationKind]: { kind: Kind } | unknown };
+
+/** The definition of each kind of operation. Total: a kind without one is a type error. */
+export function definitionOf(kind: OperationKind): OperationDefinition<unknown> {
+  return byKind[kind] as unknown as OperationDefinition<unknown>;
+}
+
+/** The kinds that can be asked of an existing cluster. */
+export const clusterActions: readonly OperationKind[] = (Object.keys(byKind) as OperationKind[]).filter(
+  (kind) => byKind[kind].subject.kind === 'EXISTING',
+);

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { DeletionProtectedError } from '#domain/errors.ts';
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { clusterIsFree, clusterIsThere } from './blockers.ts';
+import { clusterIdSchema } from './inputs.ts';
+import { defineOperation, type PlannedStep, type StepContext } from './operation.ts';
+
+const minutes = 60_000;
+const networkStep = 'network';
+const removeStep = ({ id }: InstanceFacts) => `remove:${id}`;
+
+const inputSchema = z.strictObject({ clusterId: clusterIdSchema });
+
+export type DeleteClusterInput = z.infer<typeof inputSchema>;
+
+/** Removes every process, volume, address, rule and network of a cluster. Possible whatever its health. */
+export const deleteCluster = defineOperation<DeleteClusterInput>({
+  kind: 'DELETE_CLUSTER',
+  permission: 'cluster:delete',
+  input: inputSchema,
+  deadlineMs: 15 * minutes,
+  subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
+  blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isUnprotected(cluster)],
+  accept: async ({ tx }, { cluster }) => {
+    await tx.cluster.update({ where: { id: cluster.id }, data: { lifecycle: 'DELETING' } });
+    await tx.instance.updateMany({ where: { clusterId: cluster.id, removedAt: null }, data: { activity: 'REMOVING' } });
+  },
+  reopen: async ({ tx }, { cluster }) => {
+    await tx.cluster.update({ where: { id: cluster.id }, data: { lifecycle: 'DELETING' } });
+    await tx.instance.updateMany({ where: { clusterId: cluster.id, removedAt: null }, data: { activity: 'REMOVING' } });
+  },
+  plan: ({ cluster }) => planRemoval(cluster),
+  run: async ({ cluster, step }) => {
+    await Promise.all(
+      cluster.instances.map((instance) => step(removeStep(instance), (context) => removeInstance(context, instance))),
+    );
+    await step(networkStep, removeNetwork);
+    return {};
+  },
+  lifecycle: { onSuccess: 'DELETED', onFailure: 'FAILED' },
+  pointOfNoReturn: networkStep,
+});
+
+const isUnprotected = ({ name, deletionProtection }: ClusterFacts) =>
+  deletionProtection ? [new DeletionProtectedError(name)] : [];
+
+function planRemoval({ instances }: ClusterFacts): PlannedStep[] {
+  return [
+    ...instances.map((instance) => ({ key: removeStep(instance), name: `remove ${instance.name}`, instanceId: instance.id })),
+    { key: networkStep, name: 'remove the network', instanceId: null },
+  ];
+}
+
+/** Process, volume, address and name of an instance are gone; its record stays. */
+async function removeInstance({ cluster, provider, change, setActivity }: StepContext, { id }: InstanceFacts): Promise<null> {
+  await provider.destroyInstance({ clusterId: cluster.id, instanceId: id });
+  await setActivity([{ id }], 'REMOVED');
+  await change(({ tx }) =>
+    tx.instance.update({
+      where: { id },
+      data: { removedAt: new Date(), address: null, port: null, dnsName: null, agentTokenHash: null },
+    }),
+  );
+  return null;
+}
+
+async function removeNetwork({ cluster, provider, change }: StepContext): Promise<null> {
+  await provider.destroyNetwork(cluster.id);
+  await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { networkCidr: null, networkPeers: [] } }));
+  return null;
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { StepFailure } from '#domain/stepFailure.ts';
+import { AgentCommandFailed } from '#engines/engine.ts';
+import type { Change } from '#events/transact.ts';
+import type { ClusterLifecycle, OperationStatus } from '#generated/prisma/enums.ts';
+import type { JsonObject } from '#lib/json.ts';
+import type { Logger } from '#lib/logger.ts';
+import { ProviderError } from '#providers/provider.ts';
+import type { OperationDeps } from './deps.ts';
+import { changeInRun, type OperationRun } from './operationRun.ts';
+import { settleStatuses } from './settleStatuses.ts';
+import { CancelRequested, DeadlinePassed } from './stop.ts';
+
+/** Why an operation did not end well, as it is stored and shown. */
+export type OperationError = {
+  code: string;
+  message: string;
+  /** Name of the step that failed. Null: none did. */
+  step: string | null;
+  /** True: `retryOperation` may succeed without anything being changed first. */
+  retryable: boolean;
+};
+
+export async function succeedOperation(deps: OperationDeps, run: OperationRun, result: JsonObject): Promise<void> {
+  await changeInRun(deps, run, async (change) => {
+    await finish(deps, change, run, { status: 'SUCCEEDED', data: { result }, lifecycle: run.definition.lifecycle.onSuccess });
+  });
+}
+
+/** Ends the operation visibly: its error, the instances that it left half-done in ERROR, the cluster free. */
+export async function failOperation(deps: OperationDeps, run: OperationRun, reason: unknown, log: Logger): Promise<void> {
+  const cancelled = reason instanceof CancelRequested;
+  const error = describe(run, reason, log);
+  log.warn({ code: error.code, step: error.step, reason: error.message }, cancelled ? 'operation cancelled' : 'operation failed');
+  await changeInRun(deps, run, async (change) => {
+    await closeSteps(deps, change, run, error);
+    const status = cancelled ? 'CANCELLED' : 'FAILED';
+    const failure = `${run.operation.kind} ${cancelled ? 'was cancelled' : `failed: ${error.message}`}`;
+    await change.tx.instance.updateMany({
+      where: { clusterId: run.operation.clusterId, activity: { notIn: ['NONE', 'FAILED', 'REMOVED'] } },
+      data: { activity: 'FAILED', statusReason: failure },
+    });
+    await finish(deps, change, run, { status, data: { error }, lifecycle: run.definition.lifecycle.onFailure, failure });
+  });
+}
+
+type Ending = {
+  status: OperationStatus;
+  data: { result: JsonObject } | { error: OperationError };
+  lifecycle: ClusterLifecycle | null;
+  failure?: string;
+};
+
+async function finish(
+  deps: OperationDeps,
+  change: Change,
+  { operation }: OperationRun,
+  { status, data, lifecycle, failure }: Ending,
+): Promise<void> {
+  const now = deps.clock.now();
+  const where = { id: operation.id };
+  const before = await change.tx.operation.findUniqueOrThrow({ where, select: { status: true } });
+  await change.tx.operation.update({ where, data: { ...data, status, finishedAt: now, waitingFor: null, workerId: null } });
+  change.record({
+    type: 'OPERATION_STATUS_CHANGED',
+    clusterId: operation.clusterId,
+    operationId: operation.id,
+    fromStatus: before.status,
+    toStatus: status,
+    payload: { kind: operation.kind, ...('error' in data ? { error: data.error } : {}) },
+  });
+  if (lifecycle !== null) {
+    const gone = lifecycle === 'DELETED' ? { deletedAt: now } : {};
+    await change.tx.cluster.update({ where: { id: operation.clusterId }, data: { lifecycle, ...gone } });
+  }
+  await settleStatuses(deps, change, operation.clusterId, failure === undefined ? {} : { failure });
+}
+
+/** No step of an ended operation is left running or waiting. */
+async function closeSteps(deps: OperationDeps, change: Change, run: OperationRun, error: OperationError): Promise<void> {
+  for (const step of run.steps.values()) {
+    if (step.status === 'SUCCEEDED' || step.status === 'SKIPPED') continue;
+    const failed = step.status === 'RUNNING' || step.status === 'FAILED';
+    const status = failed ? 'FAILED' : 'SKIPPED';
+    const message = failed ? (step.name === error.step ? error.message : 'Stopped with its operation.') : null;
+    await change.tx.operationStep.update({
+      where: { operationId_key: { operationId: run.operation.id, key: step.key } },
+      data: { status, message, finishedAt: deps.clock.now() },
+    });
+    change.record({
+      type: 'OPERATION_STEP_CHANGED',
+      clusterId: run.operation.clusterId,
+      instanceId: step.instanceId,
+      operationId: run.operation.id,
+      fromStatus: step.status,
+      toStatus: status,
+      payload: { kind: run.operation.kind, step: step.name, attempt: step.attempt },
+    });
+  }
+}
+
+function describe(run: OperationRun, reason: unknown, log: Logger): OperationError {
+  const stepKey = reason instanceof Error && 'stepKey' in reason ? String(reason.stepKey) : null;
+  const step = (stepKey === null ? undefined : run.steps.get(stepKey))?.name ?? null;
+  if (reason instanceof CancelRequested) return { code: 'CANCELLED', message: reason.message, step, retryable: true };
+  if (reason instanceof DeadlinePassed) return { code: 'DEADLINE_PASSED', message: reason.message, step, retryable: true };
+  if (reason instanceof StepFailure || reason instanceof AgentCommandFailed) {
+    return { code: reason.code, message: reason.message, step, retryable: reason.retryable };
+  }
+  if (reason instanceof ProviderError) {
+    return { code: 'PROVIDER_FAILED', message: reason.message, step, retryable: reason.retryable };
+  }
+  const id = randomUUID();
+  log.error({ err: reason, errorId: id }, 'an operation met a bug');
+  return { code: 'INTERNAL', message: `Internal error ${id}`, step, retryable: false };
+}

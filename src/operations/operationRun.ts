@@ -1,0 +1,52 @@
+import type { Actor } from '#domain/actor.ts';
+import { type Change, transact } from '#events/transact.ts';
+import type { Operation, OperationStep } from '#generated/prisma/client.ts';
+import type { OperationDeps } from './deps.ts';
+import type { OperationDefinition } from './operation.ts';
+import { CancelRequested, Overtaken } from './stop.ts';
+
+/** One worker's run of an operation: what it may write with, and how it is told to stop. */
+export type OperationRun = {
+  operation: Operation;
+  definition: OperationDefinition<unknown>;
+  actor: Actor;
+  /** Records of the steps by key, kept up to date by this run. */
+  steps: Map<string, OperationStep>;
+  /** Aborted with one of the reasons of stop.ts. */
+  signal: AbortSignal;
+  stop(reason: Error): void;
+  /** What each running step waits for, in words. */
+  waiting: Map<string, string>;
+};
+
+type ChangeDeps = Pick<OperationDeps, 'db' | 'bus' | 'clock'>;
+
+/** As `transact`, as long as this run is the operation's latest: a worker that was overtaken (frozen, cut off) can write no more. */
+export async function changeInRun<T>(
+  deps: ChangeDeps,
+  { operation, actor }: Pick<OperationRun, 'operation' | 'actor'>,
+  work: (change: Change, state: { cancelRequested: boolean }) => Promise<T>,
+): Promise<T> {
+  return await transact(deps, actor, async (change) => {
+    const rows = await change.tx.$queryRaw<{ cancelRequested: boolean }[]>`
+      SELECT cancel_requested_at IS NOT NULL AS "cancelRequested" FROM operation
+      WHERE id = ${operation.id}::uuid AND attempt = ${operation.attempt} AND finished_at IS NULL
+      FOR NO KEY UPDATE`;
+    const [state] = rows;
+    if (!state) throw new Overtaken();
+    return await work(change, state);
+  });
+}
+
+/** True if the operation has begun the step from which on it cannot be cancelled. */
+export function isPastReturn(
+  definition: Pick<OperationDefinition<unknown>, 'pointOfNoReturn'>,
+  steps: Iterable<Pick<OperationStep, 'key' | 'attempt'>>,
+): boolean {
+  return [...steps].some(({ key, attempt }) => key === definition.pointOfNoReturn && attempt > 0);
+}
+
+/** Throws CancelRequested at a step border, unless the operation is past its point of no return. */
+export function stopIfCancelled({ definition, steps }: OperationRun, cancelRequested: boolean): void {
+  if (cancelRequested && !isPastReturn(definition, steps.values())) throw new CancelRequested();
+}

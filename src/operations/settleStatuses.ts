@@ -1,0 +1,158 @@
+import { isDeepStrictEqual } from 'node:util';
+import { clusterTransitions, deriveClusterStatus } from '#domain/clusterStatus.ts';
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { Health } from '#domain/health.ts';
+import { deriveInstanceStatus, instanceTransitions, type Silence } from '#domain/instanceStatus.ts';
+import type { Engine } from '#engines/engine.ts';
+import type { Change } from '#events/transact.ts';
+import { loadOneClusterFacts } from './clusterFacts.ts';
+import { lockCluster } from './lockCluster.ts';
+
+type SettleDeps = { engines: Readonly<Record<string, Engine>>; silence: () => Silence };
+
+/**
+ * Brings the stored statuses of a cluster and its instances in line with what operations do and agents observe, and records
+ * each difference as an event. The only writer of any status of a cluster or an instance. Holds the cluster's row lock, so that two
+ * settlements cannot tell the same transition twice.
+ * @param failure why the cluster's life is FAILED, where the caller made it so
+ */
+export async function settleStatuses(
+  { engines, silence }: SettleDeps,
+  change: Change,
+  clusterId: string,
+  { failure }: { failure?: string } = {},
+): Promise<void> {
+  if (!(await lockCluster(change.tx, clusterId))) return;
+  const cluster = await loadOneClusterFacts(change.tx, { id: clusterId });
+  const engine = cluster && engines[cluster.engine];
+  if (!cluster || !engine) return;
+  const now = silence();
+  const instances: InstanceFacts[] = [];
+  for (const instance of cluster.instances) instances.push(await settleInstance(change, cluster, instance, now));
+  await settleCluster(change, { ...cluster, instances }, engine, now.now, failure);
+}
+
+async function settleInstance(
+  change: Change,
+  cluster: ClusterFacts,
+  instance: InstanceFacts,
+  silence: Silence,
+): Promise<InstanceFacts> {
+  const verdict = deriveInstanceStatus(instance, silence);
+  const role = instance.observation?.role ?? instance.role;
+  const about = { clusterId: cluster.id, instanceId: instance.id };
+  const named = { cluster: cluster.name, instance: instance.name };
+  if (verdict.status !== instance.status) {
+    assertTransition(instanceTransitions, instance.status, verdict.status, `instance ${instance.name}`);
+    const operationId = cluster.currentOperation?.id ?? null;
+    const payload = { ...named, reason: verdict.reason };
+    change.record({
+      ...about,
+      type: 'INSTANCE_STATUS_CHANGED',
+      operationId,
+      fromStatus: instance.status,
+      toStatus: verdict.status,
+      payload,
+    });
+  }
+  if (role !== instance.role) {
+    change.record({
+      ...about,
+      type: 'INSTANCE_ROLE_CHANGED',
+      fromStatus: instance.role,
+      toStatus: role,
+      payload: named,
+    });
+  }
+  const settled = { ...instance, status: verdict.status, statusReason: verdict.reason, role };
+  if (differs(instance, settled)) {
+    await change.tx.instance.update({
+      where: { id: instance.id },
+      data: {
+        status: settled.status,
+        statusReason: settled.statusReason,
+        role,
+        ...(verdict.status === instance.status ? {} : { statusChangedAt: silence.now }),
+      },
+    });
+  }
+  return settled;
+}
+
+const differs = (before: InstanceFacts, after: InstanceFacts): boolean =>
+  before.status !== after.status || before.statusReason !== after.statusReason || before.role !== after.role;
+
+async function settleCluster(
+  change: Change,
+  cluster: ClusterFacts,
+  engine: Engine,
+  now: Date,
+  failure: string | undefined,
+): Promise<void> {
+  const health = engine.health(cluster);
+  const before = await change.tx.cluster.findUniqueOrThrow({
+    where: { id: cluster.id },
+    select: { healthLevel: true, healthReasons: true, statusReason: true },
+  });
+  const verdict = deriveClusterStatus({
+    lifecycle: cluster.lifecycle,
+    operation: cluster.currentOperation?.kind ?? null,
+    health,
+    failure: failure ?? before.statusReason,
+  });
+  const healthDiffers = recordHealth(change, cluster, { level: before.healthLevel, reasons: before.healthReasons }, health);
+  const statusDiffers = verdict.status !== cluster.status;
+  if (statusDiffers) {
+    assertTransition(clusterTransitions, cluster.status, verdict.status, `cluster ${cluster.name}`);
+    change.record({
+      type: 'CLUSTER_STATUS_CHANGED',
+      clusterId: cluster.id,
+      operationId: cluster.currentOperation?.id ?? null,
+      fromStatus: cluster.status,
+      toStatus: verdict.status,
+      payload: { cluster: cluster.name, reason: verdict.reason },
+    });
+  }
+  if (!statusDiffers && !healthDiffers && verdict.reason === before.statusReason) return;
+  await change.tx.cluster.update({
+    where: { id: cluster.id },
+    data: {
+      status: verdict.status,
+      statusReason: verdict.reason,
+      healthLevel: health.level,
+      healthReasons: health.reasons,
+      healthObservedAt: now,
+      ...(statusDiffers ? { statusChangedAt: now } : {}),
+    },
+  });
+}
+
+/** True if the health differs from the stored one. The level's change is an event; a reason's alone is not. */
+function recordHealth(
+  change: Change,
+  cluster: ClusterFacts,
+  before: { level: Health['level']; reasons: unknown },
+  health: Health,
+): boolean {
+  if (before.level !== health.level) {
+    change.record({
+      type: 'CLUSTER_HEALTH_CHANGED',
+      clusterId: cluster.id,
+      fromStatus: before.level,
+      toStatus: health.level,
+      payload: { cluster: cluster.name, reasons: health.reasons },
+    });
+    return true;
+  }
+  return !isDeepStrictEqual(before.reasons, health.reasons);
+}
+
+/** A transition that the table does not have is a bug in a rule, and must not reach the log. */
+function assertTransition<Status extends string>(
+  table: Readonly<Record<Status, readonly Status[]>>,
+  from: Status,
+  to: Status,
+  what: string,
+): void {
+  if (!table[from].includes(to)) throw new Error(`No transition of ${what} from ${from} to ${to}`);
+}

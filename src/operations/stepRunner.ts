@@ -1,0 +1,180 @@
+import type { ClusterFacts } from '#domain/facts.ts';
+import { StepFailure } from '#domain/stepFailure.ts';
+import { AgentCommandFailed } from '#engines/engine.ts';
+import type { Topic } from '#events/bus.ts';
+import type { Change } from '#events/transact.ts';
+import { lookUntil } from '#events/lookUntil.ts';
+import type { OperationStep } from '#generated/prisma/client.ts';
+import type { StepStatus } from '#generated/prisma/enums.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
+import type { JsonObject } from '#lib/json.ts';
+import { retry } from '#lib/retry.ts';
+import { ProviderError } from '#providers/provider.ts';
+import { loadOneClusterFacts } from './clusterFacts.ts';
+import type { OperationDeps } from './deps.ts';
+import type { RunStep, StepContext } from './operation.ts';
+import { changeInRun, type OperationRun, stopIfCancelled } from './operationRun.ts';
+import { settleStatuses } from './settleStatuses.ts';
+import { SiblingFailed } from './stop.ts';
+
+/** Makes the `step` function of a run, and `settled`, which waits until no step of it is running any more. */
+export function createStepRunner(deps: OperationDeps, run: OperationRun): { step: RunStep; settled(): Promise<void> } {
+  const running = new Set<Promise<unknown>>();
+  const step: RunStep = (key, work) => {
+    const result = runStep(deps, run, key, work);
+    const ended = result
+      .catch(() => run.stop(new SiblingFailed()))
+      .finally(() => {
+        running.delete(ended);
+      });
+    running.add(ended);
+    return result;
+  };
+  return {
+    step,
+    async settled() {
+      while (running.size > 0) await Promise.all(running);
+    },
+  };
+}
+
+async function runStep<R extends JsonObject | null>(
+  deps: OperationDeps,
+  run: OperationRun,
+  key: string,
+  work: (context: StepContext) => Promise<R>,
+): Promise<R> {
+  const record = assertPresent(run.steps.get(key), `planned step ${key}`);
+  if (isDone(record)) return record.result as R;
+  run.signal.throwIfAborted();
+  try {
+    const result = await retry(
+      async (attempt) => {
+        await begin(deps, run, key);
+        deps.logger.debug({ operationId: run.operation.id, step: record.name, attempt }, 'step begins');
+        return await work(await createStepContext(deps, run, key));
+      },
+      {
+        attempts: deps.timing.stepAttempts,
+        firstPauseMs: deps.timing.stepRetryMs,
+        signal: run.signal,
+        isRetryable,
+        onRetry: (error) => noteRetry(deps, run, key, error),
+      },
+    );
+    await end(deps, run, key, { status: 'SUCCEEDED', result, message: null });
+    return result;
+  } catch (error) {
+    throw error instanceof Error ? Object.assign(error, { stepKey: key }) : error;
+  } finally {
+    run.waiting.delete(key);
+  }
+}
+
+const isDone = ({ status }: OperationStep): boolean => status === 'SUCCEEDED';
+
+/** True for a failure that doing the same step again may mend. */
+export const isRetryable = (error: unknown): boolean =>
+  (error instanceof StepFailure || error instanceof AgentCommandFailed || error instanceof ProviderError) && error.retryable;
+
+async function begin(deps: OperationDeps, run: OperationRun, key: string): Promise<void> {
+  const startedAt = deps.clock.now();
+  await changeInRun(deps, run, async (change, { cancelRequested }) => {
+    stopIfCancelled(run, cancelRequested);
+    await writeStep(change, run, key, { status: 'RUNNING', startedAt, message: null, attempt: { increment: 1 } });
+  });
+}
+
+async function end(
+  deps: OperationDeps,
+  run: OperationRun,
+  key: string,
+  { result, ...outcome }: { status: StepStatus; message: string | null; result: JsonObject | null },
+): Promise<void> {
+  await changeInRun(deps, run, async (change) => {
+    const data = { ...outcome, finishedAt: deps.clock.now(), ...(result === null ? {} : { result }) };
+    await writeStep(change, run, key, data);
+    const where = { id: run.operation.id };
+    await change.tx.operation.update({ where, data: { stepsDone: { increment: 1 } }, select: { id: true } });
+  });
+}
+
+/** Writes a step's record and tells its transition. */
+async function writeStep(
+  change: Change,
+  { operation, steps }: OperationRun,
+  key: string,
+  data: Parameters<Change['tx']['operationStep']['update']>[0]['data'],
+): Promise<void> {
+  const before = assertPresent(steps.get(key), `planned step ${key}`);
+  const where = { operationId_key: { operationId: operation.id, key } };
+  const after = await change.tx.operationStep.update({ where, data });
+  change.afterCommit(() => steps.set(key, after));
+  change.record({
+    type: 'OPERATION_STEP_CHANGED',
+    clusterId: operation.clusterId,
+    instanceId: after.instanceId,
+    operationId: operation.id,
+    fromStatus: before.status,
+    toStatus: after.status,
+    payload: { kind: operation.kind, step: after.name, attempt: after.attempt },
+  });
+}
+
+async function noteRetry(deps: OperationDeps, run: OperationRun, key: string, error: unknown): Promise<void> {
+  const message = error instanceof Error ? error.message : String(error);
+  deps.logger.warn({ operationId: run.operation.id, step: key, reason: message }, 'a step failed and is tried again');
+  await changeInRun(deps, run, async ({ tx }) => {
+    await tx.operationStep.update({
+      where: { operationId_key: { operationId: run.operation.id, key } },
+      data: { message: `tried again after: ${message}` },
+    });
+  });
+}
+
+async function createStepContext(deps: OperationDeps, run: OperationRun, key: string): Promise<StepContext> {
+  const { operation, signal } = run;
+  const cluster = await loadCluster(deps, operation.clusterId);
+  const project = await deps.db.project.findUniqueOrThrow({ where: { id: operation.projectId } });
+  const waitingFor = (what: string | null) => noteWaiting(deps, run, key, what);
+  return {
+    cluster,
+    engine: assertPresent(deps.engines[cluster.engine], `engine ${cluster.engine}`),
+    provider: assertPresent(deps.providers[cluster.provider], `provider ${cluster.provider}`),
+    projectName: project.name,
+    signal,
+    waitingFor,
+    send: deps.agents.sendTo({ operationId: operation.id, stepKey: key, signal, onProgress: waitingFor }),
+    change: (work) => changeInRun(deps, run, work),
+    setActivity: (instances, activity) =>
+      changeInRun(deps, run, async (change) => {
+        const ids = instances.map(({ id }) => id);
+        await change.tx.instance.updateMany({ where: { id: { in: ids } }, data: { activity } });
+        await settleStatuses(deps, change, operation.clusterId);
+      }),
+    until: async (what, isReached) => {
+      waitingFor(what);
+      const topics: Topic[] = [`events:${operation.projectId}`, ...cluster.instances.map(({ id }) => `instance:${id}` as const)];
+      const reached = await lookUntil(deps.bus, { topics, signal }, async () => {
+        const now = await loadCluster(deps, operation.clusterId);
+        return isReached(now) ? now : null;
+      });
+      waitingFor(null);
+      return reached;
+    },
+  };
+}
+
+async function loadCluster({ db }: Pick<OperationDeps, 'db'>, id: string): Promise<ClusterFacts> {
+  return assertPresent(await loadOneClusterFacts(db, { id }), `cluster ${id}`);
+}
+
+/** Tells what the operation waits for. Not an event: it changes often and means nothing once the step has ended. */
+function noteWaiting({ db, logger }: OperationDeps, run: OperationRun, key: string, what: string | null): void {
+  if (what === null) run.waiting.delete(key);
+  else run.waiting.set(key, what);
+  const waitingFor = [...run.waiting.values()].join('; ') || null;
+  db.operation
+    .updateMany({ where: { id: run.operation.id, attempt: run.operation.attempt, finishedAt: null }, data: { waitingFor } })
+    .catch((error: unknown) => logger.debug({ err: error }, 'what an operation waits for could not be noted'));
+}

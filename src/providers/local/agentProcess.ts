@@ -1,0 +1,111 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, realpath, rename, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { commandLine, processIdentity, processIsRunning } from '#lib/processes.ts';
+import { type InstanceRef, ProviderError } from '#providers/provider.ts';
+import { readJson, readText, replaceFile } from './files.ts';
+import { topmost } from './instanceProcesses.ts';
+import type { Layout } from './layout.ts';
+import { instanceVariable, type ProcessEntry } from './processTable.ts';
+
+/** A program and its arguments. `env` is added to the few variables that agents get. */
+export type AgentProgram = { program: string; args: string[]; env?: Record<string, string> };
+
+/** An agent's log is put aside when it starts and the log is larger than this. */
+const maxLogBytes = 5 * 1024 * 1024;
+
+/** `identity` tells the process from a later one with the same pid. Null where the system does not say. */
+type PidRecord = { pid: number; identity: string | null };
+
+export type AgentProcessesOptions = {
+  layout: Layout;
+  agentCommand(instanceDirectory: string): AgentProgram;
+  processesOf(instance: InstanceRef): Promise<ProcessEntry[]>;
+};
+
+export type AgentProcesses = {
+  /** The pid of the instance's running agent. Null: none runs. */
+  find(instance: InstanceRef): Promise<number | null>;
+  /** Runs the agent, detached, unless it runs. */
+  ensure(instance: InstanceRef): Promise<void>;
+};
+
+export function createAgentProcesses({ layout, agentCommand, processesOf }: AgentProcessesOptions): AgentProcesses {
+  async function find(instance: InstanceRef): Promise<number | null> {
+    const { pidFile, directory } = layout.instance(instance);
+    const record = await readJson<PidRecord>(pidFile);
+    if (record !== null && isSameProcess(record)) return record.pid;
+    // Not recorded, or not for sure: its starter died before it could write the record, or the system has no identities.
+    const candidates = topmost(await processesOf(instance));
+    const command = agentCommand(directory);
+    for (const { pid } of candidates) if (await runsCommand(pid, command)) return pid;
+    return candidates.find(({ pid }) => record?.identity === null && pid === record.pid)?.pid ?? null;
+  }
+
+  async function start(instance: InstanceRef): Promise<number> {
+    const { directory, logFile } = layout.instance(instance);
+    const { program, args, env } = agentCommand(directory);
+    await rotate(logFile);
+    const log = await open(logFile, 'a', 0o600);
+    try {
+      const child = spawn(program, args, {
+        cwd: '/',
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd],
+        env: { ...baseEnvironment(), ...env, [instanceVariable]: instance.instanceId },
+      });
+      await once(child, 'spawn');
+      child.unref();
+      return child.pid ?? Number.NaN;
+    } catch (error) {
+      throw new ProviderError(`The agent program ${program} cannot be started: ${String(error)}`, {
+        retryable: true,
+        cause: error,
+      });
+    } finally {
+      await log.close();
+    }
+  }
+
+  return {
+    find,
+    async ensure(instance) {
+      const pid = (await find(instance)) ?? (await start(instance));
+      const record = JSON.stringify({ pid, identity: processIdentity(pid) } satisfies PidRecord);
+      const { pidFile } = layout.instance(instance);
+      if ((await readText(pidFile)) !== record) await replaceFile(pidFile, record, 0o644);
+    },
+  };
+}
+
+function isSameProcess({ pid, identity }: PidRecord): boolean {
+  return identity !== null && processIsRunning(pid) && processIdentity(pid) === identity;
+}
+
+/** By its executable, or by its arguments where the program is a script that an interpreter runs. */
+async function runsCommand(pid: number, { program, args }: AgentProgram): Promise<boolean> {
+  const [executable, wanted] = await Promise.all([
+    realpath(`/proc/${pid}/exe`).catch(() => null),
+    realpath(program).catch(() => program),
+  ]);
+  if (executable === wanted) return true;
+  const running = commandLine(pid);
+  return args.length > 0 && running !== null && running.slice(-args.length).join('\0') === args.join('\0');
+}
+
+function baseEnvironment(): Record<string, string> {
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: homedir(),
+    LANG: 'C.UTF-8',
+  };
+}
+
+async function rotate(logFile: string): Promise<void> {
+  const size = await stat(logFile).then(
+    (stats) => stats.size,
+    () => 0,
+  );
+  if (size > maxLogBytes) await rename(logFile, `${logFile}.1`);
+}

@@ -1,0 +1,92 @@
+import type { Observation } from '#domain/observation.ts';
+import type { Engine } from '#engines/engine.ts';
+import type { Bus } from '#events/bus.ts';
+import type { Provider } from '#providers/provider.ts';
+import type { Database } from '#store/database.ts';
+
+/** What the fake machines are told to do at a call, by the call's name and instance, e.g. "join orders-2". Throw to fail it. */
+export type Interference = (call: string, signal: AbortSignal) => Promise<void>;
+
+export type FakeMachines = {
+  engine: Engine;
+  provider: Provider;
+  /** Every call that reached a machine, in order. */
+  calls: string[];
+  interfere(interference: Interference): void;
+  observe(instanceId: string, observation: Partial<Observation>): Promise<void>;
+};
+
+/** Machines for tests of operations: they do nothing, tell what was asked of them, and report as an agent would. */
+export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): FakeMachines {
+  const calls: string[] = [];
+  let interference: Interference = async () => {};
+  const called = async (call: string, signal = new AbortController().signal) => {
+    calls.push(call);
+    await interference(call, signal);
+  };
+  const observe: FakeMachines['observe'] = async (instanceId, observation) => {
+    await db.instance.update({
+      where: { id: instanceId },
+      data: { observedAt: new Date(), observation: { ...servingObservation, ...observation } },
+    });
+    bus.publish(`instance:${instanceId}`);
+  };
+  const nameOf = async (id: string) => (await db.instance.findUniqueOrThrow({ where: { id } })).name;
+  const provider: Provider = {
+    name: 'fake',
+    ensureNetwork: async (id) => {
+      await called('network');
+      return { cidr: `10.${id.slice(-6)}/28`, peers: ['127.0.0.1/32'] };
+    },
+    ensureInstance: async ({ instanceName }) => {
+      await called(`provision ${instanceName}`);
+      return { address: '127.0.0.1', port: 5432, dnsName: `${instanceName}.test` };
+    },
+    inspect: async () => 'running',
+    stopInstance: async ({ instanceId }) => called(`stop ${await nameOf(instanceId)}`),
+    startInstance: async ({ instanceId }) => called(`start ${await nameOf(instanceId)}`),
+    destroyInstance: async ({ instanceId }) => called(`destroy ${await nameOf(instanceId)}`),
+    destroyNetwork: async () => called('destroy network'),
+  };
+  const engine: Engine = {
+    name: 'fake',
+    displayName: 'Fake',
+    standardPort: 5432,
+    capabilities: { promotion: true, topology: 'PRIMARY_REPLICA' },
+    size: { minimum: 1, maximum: 16, oddOnly: false },
+    secretNames: ['admin', 'app'],
+    clientAccess: { secretName: 'app', username: 'app', database: 'app', uriScheme: 'fake' },
+    versions: () => [
+      { version: '2', available: true, release: '2.0', unavailableReason: null },
+      { version: '1', available: false, release: null, unavailableReason: 'Install it.' },
+    ],
+    health: ({ instances }) => ({
+      level: instances.length > 0 && instances.every(({ status }) => status === 'ACTIVE') ? 'HEALTHY' : 'DEGRADED',
+      reasons: [],
+    }),
+    bootstrap: async ({ signal }, { id, name }) => {
+      await called(`bootstrap ${name}`, signal);
+      await observe(id, { role: 'PRIMARY' });
+    },
+    join: async ({ signal }, { id, name }) => {
+      await called(`join ${name}`, signal);
+      await observe(id, { role: 'REPLICA' });
+    },
+    applyAccess: ({ signal }, { name }) => called(`access ${name}`, signal),
+    verify: ({ signal }) => called('verify', signal),
+  };
+  return { engine, provider, calls, observe, interfere: (chosen) => void (interference = chosen) };
+}
+
+const servingObservation: Observation = {
+  at: new Date(0).toISOString(),
+  serving: true,
+  reason: null,
+  role: null,
+  stopped: false,
+  startedAt: null,
+  connections: null,
+  storageUsedBytes: null,
+  replication: null,
+  engine: {},
+};

@@ -1,0 +1,76 @@
+import { pino } from 'pino';
+import type { Actor } from '#domain/actor.ts';
+import { isFinished } from '#domain/operationStatus.ts';
+import { createInProcessBus } from '#events/inProcessBus.ts';
+import { lookUntil } from '#events/lookUntil.ts';
+import type { Operation } from '#generated/prisma/client.ts';
+import { createJobs } from '#jobs/jobs.ts';
+import { systemClock } from '#lib/clock.ts';
+import { createSecretBox } from '#lib/secretBox.ts';
+import type { OperationDeps } from '#operations/deps.ts';
+import { runOperation } from '#operations/runOperation.ts';
+import { createFakeMachines, type FakeMachines } from './fakeMachines.ts';
+import { createTestDatabase } from './postgres.ts';
+
+export type TestOperations = {
+  deps: OperationDeps;
+  machines: FakeMachines;
+  /** An ADMIN of the project of its own that each call makes. */
+  createActor(role?: 'VIEWER' | 'OPERATOR' | 'ADMIN'): Promise<Actor & { kind: 'API_KEY' }>;
+  /** Waits for the operation's end. */
+  ended(operationId: string): Promise<Operation>;
+  close(): Promise<void>;
+};
+
+/** Everything that operations need: a real store and job queue, and machines that are fake. */
+export async function createTestOperations({ working = true }: { working?: boolean } = {}): Promise<TestOperations> {
+  const { db, url, close: closeDatabase } = await createTestDatabase();
+  const logger = pino({ level: 'silent' });
+  const bus = createInProcessBus();
+  const jobs = await createJobs({ url, logger, concurrency: 4 });
+  const machines = createFakeMachines({ db, bus });
+  const startedAt = new Date();
+  const deps: OperationDeps = {
+    db,
+    bus,
+    jobs,
+    logger,
+    clock: systemClock,
+    engines: { fake: machines.engine },
+    providers: { fake: machines.provider },
+    defaultProvider: 'fake',
+    agents: { sendTo: () => () => Promise.reject(new Error('There are no agents here')) },
+    secrets: createSecretBox(new Uint8Array(32)),
+    silence: () => ({ now: new Date(), leaseMs: 60_000, listeningSince: startedAt }),
+    workerId: 'test',
+    timing: { cancelGraceMs: 100, stepRetryMs: 5, stepAttempts: 3 },
+  };
+  const stopping = new AbortController();
+  if (working) {
+    await jobs.workOperations(({ operationId }, signal) =>
+      runOperation(deps, operationId, AbortSignal.any([signal, stopping.signal])),
+    );
+  }
+  return {
+    deps,
+    machines,
+    async createActor(role = 'ADMIN') {
+      const project = await db.project.create({ data: { name: crypto.randomUUID() } });
+      return { kind: 'API_KEY', projectId: project.id, keyId: crypto.randomUUID(), name: 'test', role };
+    },
+    async ended(operationId) {
+      const { projectId } = await db.operation.findUniqueOrThrow({ where: { id: operationId } });
+      const look = { topics: [`events:${projectId}` as const], signal: AbortSignal.timeout(20_000) };
+      return await lookUntil(bus, look, async () => {
+        const operation = await db.operation.findUniqueOrThrow({ where: { id: operationId } });
+        return isFinished(operation.status) ? operation : null;
+      });
+    },
+    async close() {
+      stopping.abort();
+      await jobs.stop();
+      await bus.close();
+      await closeDatabase();
+    },
+  };
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  // graphql has a build for development behind an export condition of that name. Vite would take it for our modules, while Node
+  // takes the other one for the libraries': two graphqls, which refuse each other's schemas.
+  ssr: { resolve: { conditions: ['node', 'module-sync'] } },
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/postgresServer.ts'],
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 30_000,
+  },
+});
