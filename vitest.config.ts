@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { ClosingLineReporter } from './test/support/closingLineReporter.ts';
 
 export default defineConfig({
   // graphql has a build for development behind an export condition of that name. Vite would take it for our modules, while Node
@@ -7,6 +8,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/postgresServer.ts'],
+    reporters: ['default', new ClosingLineReporter({ failOnSkip: process.env.CI === 'true' })],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -1,11 +1,11 @@
+import type { InstanceSize } from '#domain/facts.ts';
 import type { Observation } from '#domain/observation.ts';
 import type { Json, JsonObject } from '#lib/json.ts';
 import type { Logger } from '#lib/logger.ts';
-import type { InstanceSize } from '#domain/facts.ts';
 
 /** What an agent gives its engine's instance side. */
 export type InstanceHost = {
-  /** The instance's own directory; the engine owns what it makes below it. */
+  /** The instance's own directory, an absolute path without links; the engine owns what it makes below it. */
   directory: string;
   name: string;
   engineVersion: string;
@@ -14,6 +14,8 @@ export type InstanceHost = {
   size: InstanceSize;
   /** The user that the server runs as. Null: the agent's own. */
   serverUser: { uid: number; gid: number } | null;
+  /** Variables for every process that is started, so that the provider recognises them as this instance's. */
+  environment: Record<string, string>;
   logger: Logger;
 };
 
@@ -30,7 +32,11 @@ export type CommandCall = {
 export class CommandFailure extends Error {
   readonly code: string;
   readonly retryable: boolean;
-  constructor(code: string, message: string, { retryable = false, cause }: { retryable?: boolean; cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    { retryable = false, cause }: { retryable?: boolean; cause?: unknown } = {},
+  ) {
     super(message, { cause });
     this.code = code;
     this.retryable = retryable;

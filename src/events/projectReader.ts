@@ -85,20 +85,24 @@ export class ProjectReader {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The events after `seq` as far as one page goes; not contiguous with it if the log no longer holds them. */
+  /**
+   * The events after `seq` as far as one page goes; not contiguous with it if the log no longer holds them. Never goes beyond
+   * `position`: what is committed after it is handed to the listeners.
+   */
   async page(seq: bigint): Promise<LoggedEvent[]> {
     const oldest = this.#ring[0]?.event.seq;
-    if (oldest === undefined || oldest > seq + 1n) return this.#log.replayAfter(this.projectId, seq, PAGE);
-    const start = Number(seq + 1n - oldest);
-    return this.#ring.slice(start, start + PAGE).map(({ event }) => event);
+    if (oldest !== undefined && oldest <= seq + 1n) {
+      const start = Number(seq + 1n - oldest);
+      return this.#ring.slice(start, start + PAGE).map(({ event }) => event);
+    }
+    const events = await this.#log.replayAfter(this.projectId, seq, PAGE);
+    return events.filter((event) => event.seq <= this.#position);
   }
 
-  /** Reads what was committed before the call, or is reading it already. */
+  /** Everything that was committed before the call has been read when it ends. */
   look(): Promise<void> {
-    if (this.#looking !== null) this.#lookAgain = true;
-    this.#looking ??= this.#readToEnd().finally(() => {
-      this.#looking = null;
-    });
+    this.#lookAgain = true;
+    this.#looking ??= this.#readToEnd();
     return this.#looking;
   }
 
@@ -109,20 +113,22 @@ export class ProjectReader {
   }
 
   async #readToEnd(): Promise<void> {
-    let full: boolean;
-    do {
-      this.#lookAgain = false;
-      const events = await this.#log.after(this.projectId, this.#position, PAGE);
-      this.#take(events);
-      full = events.length === PAGE;
-    } while ((full || this.#lookAgain) && this.#lost === null);
+    try {
+      while (this.#lookAgain && this.#lost === null) {
+        this.#lookAgain = false;
+        const events = await this.#log.after(this.projectId, this.#position, PAGE);
+        this.#take(events);
+        this.#lookAgain ||= events.length === PAGE;
+      }
+    } finally {
+      this.#looking = null;
+    }
   }
 
   /** One turn from reading to handing on: whoever joins sees either all of it or none. */
   #take(events: LoggedEvent[]): void {
     if (events.length === 0 || this.#lost !== null) return;
-    const contiguous = events.every((event, index) => event.seq === this.#position + BigInt(index + 1));
-    if (!contiguous) {
+    if (!continues(this.#position, events)) {
       this.lose('OUT_OF_RETENTION');
       return;
     }
@@ -133,6 +139,11 @@ export class ProjectReader {
     this.#position += BigInt(events.length);
     for (const listener of this.#listeners) listener.offer(weighed);
   }
+}
+
+/** True if the events, in order and all after `seq`, begin right after it and leave none out. */
+export function continues(seq: bigint, events: LoggedEvent[]): boolean {
+  return events.at(-1)?.seq === seq + BigInt(events.length);
 }
 
 function weigh(event: LoggedEvent): WeighedEvent {

@@ -2,7 +2,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { DecodedCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
 import type { FeedMessage, FeedOptions, GapReason, Subscription } from './feed.ts';
-import type { LiveListener, ProjectReader, WeighedEvent } from './projectReader.ts';
+import { continues, type LiveListener, type ProjectReader, type WeighedEvent } from './projectReader.ts';
 import type { ProjectReaders } from './projectReaders.ts';
 
 type SubscriberDeps = {
@@ -172,7 +172,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
       if (this.#sent === reader.position) return this.#goLive(reader);
       const events = await this.#page(reader);
       if (events === null || reader.lost !== null) continue;
-      if (events[0]?.seq !== this.#sent + 1n) return this.lost('OUT_OF_RETENTION');
+      if (!continues(this.#sent, events)) return this.lost('OUT_OF_RETENTION');
       this.#sent = events.at(-1)?.seq ?? this.#sent;
       const wanted = events.filter((event) => this.#wants(event));
       if (wanted.length > 0) yield { kind: 'batch', events: wanted, cursor: reader.cursor(this.#sent) };

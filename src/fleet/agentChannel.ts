@@ -3,11 +3,11 @@ import type { CommandError } from '#agent/protocol.ts';
 import type { InstanceFacts } from '#domain/facts.ts';
 import { AgentCommandFailed, type CommandMap, type SendCommand } from '#engines/engine.ts';
 import type { Bus } from '#events/bus.ts';
+import { lookUntil } from '#events/lookUntil.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Json, JsonObject } from '#lib/json.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Database } from '#store/database.ts';
-import { createLookout } from './lookout.ts';
 
 /** An agent that has not reported for this long is waited for by name, in milliseconds. */
 const agentAwayMs = 10_000;
@@ -18,8 +18,8 @@ export type CommandScope = {
   stepKey: string;
   /** When it aborts, waiting ends with its reason. The command itself is not taken back. */
   signal: AbortSignal;
-  /** Told what is waited for, in words, at each change. */
-  onProgress?(what: string): void;
+  /** Told what is waited for, in words, at each change. Null: for nothing any more. */
+  onProgress?(what: string | null): void;
 };
 
 export type AgentChannel = {
@@ -97,23 +97,21 @@ function canonicalJson(value: Json): string {
 type Waiting = { id: string; instance: InstanceFacts; kind: string };
 
 async function awaitEnd(deps: AgentChannelDeps, scope: CommandScope, { id, instance, kind }: Waiting): Promise<Json> {
-  const { signal, onProgress } = scope;
-  const lookout = createLookout({ subscribe: (listener) => deps.bus.subscribe(`command:${id}`, listener), signal });
   let told: string | null = null;
+  const look = async (): Promise<{ result: Json } | null> => {
+    const command = await readCommand(deps, id);
+    if (command === null) return null;
+    if (command.status === 'SUCCEEDED') return { result: command.result as Json };
+    if (command.status === 'FAILED') throw commandFailed(command.error);
+    const what = waitingFor(command, { instance, kind, now: deps.clock.now() });
+    if (what !== told) scope.onProgress?.(what);
+    told = what;
+    return null;
+  };
   try {
-    for (;;) {
-      const command = await readCommand(deps, id);
-      if (command?.status === 'SUCCEEDED') return command.result as Json;
-      if (command?.status === 'FAILED') throw commandFailed(command.error);
-      const what: string | null =
-        command === null ? told : waitingFor(command, { instance, kind, now: deps.clock.now() });
-      if (what !== null && what !== told) onProgress?.(what);
-      told = what;
-      await lookout.next();
-      signal.throwIfAborted();
-    }
+    return (await lookUntil(deps.bus, { topics: [`command:${id}`], signal: scope.signal }, look)).result;
   } finally {
-    lookout.end();
+    scope.onProgress?.(null);
   }
 }
 

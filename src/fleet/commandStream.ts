@@ -21,7 +21,7 @@ export async function* commandStream(
   signal: AbortSignal,
 ): AsyncGenerator<AgentCommand, void, void> {
   const subscribe = (listener: () => void) => deps.watch.watch(agent.instanceId, listener);
-  const lookout = createLookout({ subscribe, signal, intervalMs: null });
+  const lookout = createLookout({ subscribe, signal });
   const delivered = new Set<string>();
   try {
     while (!signal.aborted) {

@@ -1,7 +1,9 @@
 import type { Bus } from '#events/bus.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Database } from '#store/database.ts';
-import { lookIntervalMs } from './lookout.ts';
+
+/** Wake-ups may be lost: the store is looked at this often, in milliseconds. */
+const lookIntervalMs = 1_000;
 
 export type CommandWatch = {
   /** Calls the listener when the instance may have commands. Returns the function that ends it. */

@@ -114,7 +114,10 @@ export function createObservationIntake(deps: ObservationIntakeDeps): Observatio
   };
 }
 
-/** Rows that a transaction holds are passed over, never waited for: so this statement can neither stall nor deadlock. */
+/**
+ * Rows that a transaction holds are passed over, never waited for: so this statement can neither stall nor deadlock. The role
+ * is not written here: it changes with its event, in `onInstanceChanged`.
+ */
 function writeObservations(db: Database, reports: readonly Report[]): Promise<WrittenInstance[]> {
   const rows = reports.map(({ instanceId, observation, observedAt }) => ({
     instance_id: instanceId,

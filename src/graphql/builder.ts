@@ -17,7 +17,6 @@ export type SchemaTypes = {
   Context: Context;
   PrismaTypes: PrismaTypes;
   DefaultFieldNullability: false;
-  DefaultInputFieldRequiredness: false;
   DefaultEdgesNullability: false;
   DefaultNodeNullability: false;
   AuthScopes: { permission: Permission };
@@ -36,7 +35,6 @@ export type SchemaTypes = {
 export const builder = new SchemaBuilder<SchemaTypes>({
   plugins: [ErrorsPlugin, ScopeAuthPlugin, WithInputPlugin, RelayPlugin, PrismaPlugin, SimpleObjectsPlugin],
   defaultFieldNullability: false,
-  defaultInputFieldRequiredness: false,
   prisma: {
     client: ({ db }) => db as never,
     dmmf: getDatamodel(),

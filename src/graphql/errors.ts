@@ -29,6 +29,15 @@ export function notFound(what: string): GraphQLError {
   return fromDomain(new NotFoundError(what));
 }
 
+/** Does it, and turns an expected failure into a top-level error: for where there is no result union. */
+export function expected<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw expectedError(error) ?? error;
+  }
+}
+
 /** An expected failure outside of a result union, as a top-level error. Null: the error is not expected, and must be masked. */
 export function expectedError(error: unknown): GraphQLError | null {
   const original = error instanceof GraphQLError ? (error.originalError ?? error) : error;

@@ -85,7 +85,7 @@ async function closeSteps(deps: OperationDeps, change: Change, run: OperationRun
     const message = failed ? (step.name === error.step ? error.message : 'Stopped with its operation.') : null;
     await change.tx.operationStep.update({
       where: { operationId_key: { operationId: run.operation.id, key: step.key } },
-      data: { status, message, finishedAt: deps.clock.now() },
+      data: { status, message, finishedAt: deps.clock.now(), ...(failed ? { failures: { increment: 1 } } : {}) },
     });
     change.record({
       type: 'OPERATION_STEP_CHANGED',

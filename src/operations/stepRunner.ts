@@ -125,10 +125,9 @@ async function noteRetry(deps: OperationDeps, run: OperationRun, key: string, er
   const message = error instanceof Error ? error.message : String(error);
   deps.logger.warn({ operationId: run.operation.id, step: key, reason: message }, 'a step failed and is tried again');
   await changeInRun(deps, run, async ({ tx }) => {
-    await tx.operationStep.update({
-      where: { operationId_key: { operationId: run.operation.id, key } },
-      data: { message: `tried again after: ${message}` },
-    });
+    const where = { operationId_key: { operationId: run.operation.id, key } };
+    const data = { failures: { increment: 1 }, message: `tried again after: ${message}` };
+    run.steps.set(key, await tx.operationStep.update({ where, data }));
   });
 }
 
@@ -144,7 +143,7 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
     projectName: project.name,
     signal,
     waitingFor,
-    send: deps.agents.sendTo({ operationId: operation.id, stepKey: key, signal, onProgress: waitingFor }),
+    send: deps.agents.sendTo({ operationId: operation.id, stepKey: commandScope(run, key), signal, onProgress: waitingFor }),
     change: (work) => changeInRun(deps, run, work),
     setActivity: (instances, activity) =>
       changeInRun(deps, run, async (change) => {
@@ -163,6 +162,15 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
       return reached;
     },
   };
+}
+
+/**
+ * Under which commands are recorded: a worker that resumes a step finds those that it sent and does none twice, but after a failure
+ * they are all done anew, since what they had achieved may be what is wrong.
+ */
+function commandScope({ steps }: OperationRun, key: string): string {
+  const failures = steps.get(key)?.failures ?? 0;
+  return failures === 0 ? key : `${key}#${failures}`;
 }
 
 async function loadCluster({ db }: Pick<OperationDeps, 'db'>, id: string): Promise<ClusterFacts> {

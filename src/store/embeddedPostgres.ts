@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { open, readFile, realpath, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, DatabaseError } from 'pg';
 import { freePort } from '#lib/freePort.ts';
 import type { Logger } from '#lib/logger.ts';
 import { StartupError } from '#lib/startupError.ts';
 import { type DataDirectoryOptions, ensureDataDirectory, superuser } from './ensureDataDirectory.ts';
 import { disownStalePid, type Postmaster, runningPostmaster, stopPostmaster } from './postmaster.ts';
+import { withClient } from './withClient.ts';
 
 export type EmbeddedPostgresOptions = DataDirectoryOptions & {
   logger: Logger;
@@ -146,16 +146,10 @@ async function openLog(path: string): Promise<Log> {
 }
 
 async function ensureDatabase(url: string): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
+  await withClient({ connectionString: url }, async (client) => {
     const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
     if (rowCount === 0) await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)}`);
-  } catch (error) {
-    if (!(error instanceof DatabaseError && error.code === '42P04')) throw error;
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 function urlOf(port: number, password: string, name: string): string {

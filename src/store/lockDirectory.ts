@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs';
 import { readdir, readlink, symlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { processIdentity, processIsRunning } from '#lib/processes.ts';
 import { StartupError } from '#lib/startupError.ts';
 
-const prefix = 'lock-';
+const lockName = /^lock-(\d+)$/;
 const free = 'free';
 
 /**
@@ -32,6 +33,7 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
 }
 
 async function release(directory: string, mine: number): Promise<void> {
+  if (!existsSync(directory)) return;
   await claim(directory, mine + 1, free);
   await removeBefore(directory, mine + 1);
 }
@@ -41,8 +43,8 @@ async function newestLock(directory: string): Promise<number> {
 }
 
 async function locksIn(directory: string): Promise<number[]> {
-  const names = await readdir(directory).catch(ifAbsent([]));
-  return names.filter((name) => name.startsWith(prefix)).map((name) => Number(name.slice(prefix.length)));
+  const numbers = (await readdir(directory)).map((name) => Number(lockName.exec(name)?.[1]));
+  return numbers.filter(Number.isInteger);
 }
 
 /** Null: it is gone, since a newer one came. */
@@ -55,8 +57,7 @@ async function claim(directory: string, lock: number, holder: string): Promise<b
     await symlink(holder, linkOf(directory, lock));
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' || code === 'ENOENT') return false;
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
 }
@@ -81,7 +82,7 @@ function self(): string {
 }
 
 function linkOf(directory: string, lock: number): string {
-  return join(directory, `${prefix}${lock}`);
+  return join(directory, `lock-${lock}`);
 }
 
 function ifAbsent<T>(value: T): (error: NodeJS.ErrnoException) => T {

@@ -2,10 +2,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { Logger } from '#lib/logger.ts';
 import { StartupError } from '#lib/startupError.ts';
-import { connectionOptions } from './database.ts';
+import { withClient } from './withClient.ts';
 
 export type MigrateOptions = {
   logger?: Logger;
@@ -42,9 +42,8 @@ export const migrationsDirectory = fileURLToPath(new URL('../../prisma/migration
 export async function migrate(url: string, options: MigrateOptions = {}): Promise<string[]> {
   const { logger, directory = migrationsDirectory } = options;
   const migrations = await readMigrations(directory);
-  const client = new Client({ connectionString: url, options: connectionOptions });
-  await client.connect();
-  try {
+  // The session's end releases the lock.
+  return withClient({ connectionString: url }, async (client) => {
     await lock(client, logger);
     await client.query(createHistory);
     const pending = pendingMigrations(migrations, await readHistory(client));
@@ -53,10 +52,7 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
       logger?.info({ migration: migration.name }, 'migration applied');
     }
     return pending.map(({ name }) => name);
-  } finally {
-    // The session's end releases the lock.
-    await client.end();
-  }
+  });
 }
 
 async function readMigrations(directory: string): Promise<Migration[]> {
@@ -121,7 +117,7 @@ async function apply(client: Client, { name, sql, checksum }: Migration): Promis
     );
     await client.query('COMMIT');
   } catch (error) {
-    await client.query('ROLLBACK');
+    await client.query('ROLLBACK').catch(() => undefined);
     const reason = error instanceof Error ? error.message : String(error);
     throw new StartupError(`Migration "${name}" failed and was rolled back: ${reason}`, { cause: error });
   }

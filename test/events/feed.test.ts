@@ -131,13 +131,15 @@ describe('the feed', () => {
 
   test('bounds the bytes that wait, too', async () => {
     const { read, bus, actor } = await setUp({ maxWaitingBytes: 10_000, heartbeatMs: 30 });
-    const reading = read();
+    const [reading, quick] = [read(), read()];
     const large = () =>
       transact({ db: store.db, bus, clock: systemClock }, actor, async ({ record }) =>
         record({ type: 'CLUSTER_UPDATED', payload: { text: 'x'.repeat(4_000) } }),
       );
     expect(await reading.next()).toMatchObject({ kind: 'heartbeat' });
+    expect(await quick.next()).toMatchObject({ kind: 'heartbeat' });
     for (let turn = 0; turn < 3; turn += 1) await large();
+    await quick.labels(3);
     expect(await reading.next()).toMatchObject({ kind: 'overflow' });
   });
 

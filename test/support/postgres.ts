@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { Client } from 'pg';
 import { inject } from 'vitest';
 import { createDatabase, type Database } from '#store/database.ts';
+import { withClient } from '#store/withClient.ts';
 import { templateDatabase } from './postgresServer.ts';
 
 export type TestDatabase = {
@@ -55,11 +55,5 @@ async function serverUrl(): Promise<string> {
 }
 
 async function execute(url: string, statement: string): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
+  await withClient({ connectionString: url }, (client) => client.query(statement));
 }

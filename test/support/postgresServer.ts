@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
 import type { EmbeddedPostgres } from '#store/embeddedPostgres.ts';
 import { migrate } from '#store/migrate.ts';
+import { withClient } from '#store/withClient.ts';
 import { startTemporaryPostgres } from '../../tools/temporaryPostgres.ts';
 
 declare module 'vitest' {
@@ -45,10 +45,7 @@ async function start(): Promise<EmbeddedPostgres> {
 }
 
 async function makeTemplate(url: string): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  await client.query(`CREATE DATABASE ${templateDatabase}`);
-  await client.end();
+  await withClient({ connectionString: url }, (client) => client.query(`CREATE DATABASE ${templateDatabase}`));
   const template = new URL(url);
   template.pathname = templateDatabase;
   await migrate(template.href);

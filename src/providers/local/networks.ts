@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { NetworkFacts } from '#domain/facts.ts';
-import { obstacleTo, type ServerUser } from '#lib/serverUser.ts';
+import { closedDirectory, type ServerUser } from '#lib/serverUser.ts';
 import { ProviderError } from '#providers/provider.ts';
 import { createClaims } from './claims.ts';
 import { ensureDirectory, readJson, replaceFile } from './files.ts';
@@ -93,10 +93,10 @@ export function hasOwnAddresses({ cidr }: NetworkFacts): boolean {
 
 async function requireReach(path: string, serverUser: ServerUser | null): Promise<void> {
   if (serverUser === null) return;
-  const obstacle = await obstacleTo(path, serverUser);
-  if (obstacle === null) return;
+  const closed = await closedDirectory(path, serverUser);
+  if (closed === null) return;
   throw new ProviderError(
-    `Database servers run as user ${serverUser.uid}, who may not enter ${obstacle}. Allow it (chmod o+x), or set GROVE_DATA to another directory.`,
+    `Database servers run as user ${serverUser.uid}, who may not enter ${closed}. Allow it (chmod o+x), or set GROVE_DATA to another directory.`,
     { retryable: false },
   );
 }

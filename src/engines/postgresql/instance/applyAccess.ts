@@ -68,7 +68,9 @@ async function reload(client: Client, instance: PostgresqlInstance, signal: Abor
 
 async function hasReloaded(instance: PostgresqlInstance, since: string | undefined): Promise<boolean> {
   return instance.withAdmin(async (session) => {
-    const { rows } = await session.query<{ done: boolean }>('SELECT pg_conf_load_time() >= $1::timestamptz AS done', [since]);
+    const { rows } = await session.query<{ done: boolean }>('SELECT pg_conf_load_time() >= $1::timestamptz AS done', [
+      since,
+    ]);
     return rows[0]?.done ?? false;
   });
 }

@@ -7,9 +7,6 @@ type Manifest = {
   Files: { Path?: string; 'Encoded-Path'?: string; Size: number; 'Checksum-Algorithm'?: string; Checksum?: string }[];
 };
 
-/** Written after the server has taken its checksums, or left out of them on purpose. */
-const unlisted = new Set(['backup_manifest', 'postgresql.auto.conf.tmp']);
-
 /**
  * Compares what was received with the backup manifest, which the server makes of what it read. Answers with the first
  * difference in words. Null: every file is there and whole.
@@ -18,7 +15,7 @@ export function manifestDifference(manifest: Buffer, received: ReadonlyMap<strin
   const fault = manifestFault(manifest);
   if (fault !== null) return fault;
   const { Files: files } = JSON.parse(manifest.toString('utf8')) as Manifest;
-  const listed = new Set<string>(unlisted);
+  const listed = new Set<string>();
   for (const file of files) {
     const path = file.Path ?? Buffer.from(file['Encoded-Path'] ?? '', 'hex').toString('latin1');
     listed.add(path);

@@ -1,5 +1,6 @@
-import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
+import type { Extract } from 'tar-stream';
 import type { ServerUser } from '#lib/serverUser.ts';
 import type { ServerAddress } from '../commands.ts';
 import { replicatorRole } from '../roles.ts';
@@ -37,11 +38,70 @@ export async function baseBackup(request: BaseBackupRequest): Promise<{ bytes: n
   // Few agents ever need it: tar-stream is loaded when one does.
   const { unpackArchive } = await import('./unpackArchive.ts');
   const { input, unpacked } = unpackArchive(request.into, request.owner);
-  // Whichever of the two fails first is reported; the other is then a consequence.
-  unpacked.catch(() => {});
-  const { manifest } = await Promise.race([receive(request, input), unpacked.then(() => receiveFirst)]);
+  const unpackFailed = new AbortController();
+  unpacked.catch((error: unknown) => unpackFailed.abort(error));
+  const signal = AbortSignal.any([request.signal, unpackFailed.signal]);
+  const manifest = await receive({ ...request, signal }, input).catch(async (error: unknown) => {
+    const cause = signal.aborted ? signal.reason : error;
+    input.destroy();
+    await unpacked.catch(() => {});
+    throw cause;
+  });
   const { files, bytes } = await unpacked;
   const difference = manifestDifference(manifest, files);
   if (difference !== null) throw new DamagedBackup(`The base backup is not whole: ${difference}.`);
   return { bytes, files: files.size };
+}
+
+/** Lets the server send the backup into `archive`, no faster than that takes it. Answers with the manifest. */
+async function receive(request: BaseBackupRequest, archive: Extract): Promise<Buffer> {
+  const socket = new Socket();
+  const abort = () => socket.destroy();
+  const client = replicationClient(request, socket);
+  request.signal.throwIfAborted();
+  request.signal.addEventListener('abort', abort);
+  try {
+    await client.connect();
+    const manifest: Buffer[] = [];
+    let received = 0;
+    let total = 0;
+    const query = new BaseBackupQuery(command, {
+      begins({ bytes, tablespaces }) {
+        if (tablespaces > 0)
+          socket.destroy(new ForeignTablespace('The primary has tablespaces outside its data directory.'));
+        total = bytes;
+      },
+      archive(chunk) {
+        received += chunk.length;
+        request.onProgress(received, Math.max(total, received));
+        const hasRoom = archive.write(chunk);
+        if (!hasRoom) archive.once('drain', () => query.resume());
+        return hasRoom;
+      },
+      manifest: (chunk) => manifest.push(chunk),
+    });
+    client.query(query);
+    await query.done;
+    archive.end(null);
+    return Buffer.concat(manifest);
+  } finally {
+    request.signal.removeEventListener('abort', abort);
+    await client.end().catch(() => {});
+  }
+}
+
+function replicationClient({ from, password, applicationName }: BaseBackupRequest, socket: Socket): Client {
+  const config: ClientConfig & { replication: string } = {
+    ...from,
+    user: replicatorRole,
+    password,
+    replication: 'true',
+    application_name: applicationName,
+    connectionTimeoutMillis: connectMs,
+    stream: () => socket,
+  };
+  const client = new Client(config);
+  // The loss of the session fails the query, which reports it; without a listener it would end the agent too.
+  client.on('error', () => {});
+  return client;
 }

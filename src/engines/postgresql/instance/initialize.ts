@@ -34,7 +34,9 @@ export async function initialize(
     await ensureRoles(client, instance);
     await ensureDatabase(client);
     await ensureProbeTable(client);
-    const { rows } = await client.query<{ id: string }>('SELECT system_identifier::text AS id FROM pg_control_system()');
+    const { rows } = await client.query<{ id: string }>(
+      'SELECT system_identifier::text AS id FROM pg_control_system()',
+    );
     return { systemIdentifier: rows[0]?.id ?? '' };
   });
 }
@@ -50,7 +52,7 @@ async function makeDataDirectory(instance: PostgresqlInstance, signal: AbortSign
   try {
     await promisify(execFile)(instance.program('initdb'), initdbArguments(instance), {
       cwd: layout.unfinishedData,
-      env: { LC_ALL: 'C' },
+      env: { ...host.environment, LC_ALL: 'C' },
       signal,
       ...host.serverUser,
     });
@@ -78,9 +80,16 @@ function localeArguments(major: number): string[] {
 
 async function ensureRoles(client: Client, instance: PostgresqlInstance): Promise<void> {
   // Verifiers instead of passwords, and no statement in the log even if it fails.
-  await client.query("SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic'");
+  await client.query(
+    "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic'",
+  );
   await ensureRole(client, replicatorRole, 'REPLICATION', await instance.secret(replicatorRole));
-  await ensureRole(client, clientRole, clientAttributes(instance.host.engineVersion), await instance.secret(clientRole));
+  await ensureRole(
+    client,
+    clientRole,
+    clientAttributes(instance.host.engineVersion),
+    await instance.secret(clientRole),
+  );
   await client.query(`GRANT pg_monitor TO ${client.escapeIdentifier(clientRole)}`);
 }
 
@@ -108,5 +117,12 @@ async function ensureDatabase(client: Client): Promise<void> {
 
 function lastLine(error: unknown): string {
   const { stderr, message } = error as { stderr?: string; message: string };
-  return stderr?.trim().split('\n').findLast((line) => /error|fatal/i.test(line)) ?? stderr?.trim().split('\n').at(-1) ?? message;
+  return (
+    stderr
+      ?.trim()
+      .split('\n')
+      .findLast((line) => /error|fatal/i.test(line)) ??
+    stderr?.trim().split('\n').at(-1) ??
+    message
+  );
 }

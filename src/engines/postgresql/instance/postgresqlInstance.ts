@@ -2,14 +2,14 @@ import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, type ClientConfig } from 'pg';
 import { CommandFailure, type InstanceHost } from '../../instanceSide.ts';
-import { type ServerLaunch, ServerEnded, ServerSupervisor } from '../../serverSupervisor.ts';
+import { ServerEnded, type ServerLaunch, ServerSupervisor } from '../../serverSupervisor.ts';
 import { writeServerFile } from '../../writeServerFile.ts';
 import { adminRole, replicatorRole } from '../roles.ts';
 import type { PostgresqlToolchain } from '../toolchain.ts';
 import { accessRules } from './accessRules.ts';
 import { type InstanceLayout, instanceLayout } from './instanceLayout.ts';
 import { type InstanceState, readInstanceState, readSecrets, writeInstanceState } from './instanceState.ts';
-import { clearTheWay, runningPostmaster } from './postmaster.ts';
+import { disownStalePid, runningPostmaster } from './postmaster.ts';
 import { serverSettings } from './serverSettings.ts';
 
 const connectMs = 5000;
@@ -102,10 +102,14 @@ export class PostgresqlInstance {
       await this.supervisor.ensureRunning();
     } catch (error) {
       if (!(error instanceof ServerEnded)) throw error;
-      throw new CommandFailure('SERVER_START_FAILED', `The server of ${this.host.name} does not start: ${error.message}`, {
-        retryable: true,
-        cause: error,
-      });
+      throw new CommandFailure(
+        'SERVER_START_FAILED',
+        `The server of ${this.host.name} does not start: ${error.message}`,
+        {
+          retryable: true,
+          cause: error,
+        },
+      );
     }
   }
 
@@ -158,13 +162,13 @@ export class PostgresqlInstance {
   }
 
   async #prepare(): Promise<ServerLaunch> {
-    await clearTheWay(this.layout.data);
+    await disownStalePid(this.layout.data);
     await this.writeConfiguration();
     return {
       program: this.program('postgres'),
       args: ['-D', this.layout.data, '-c', `config_file=${this.layout.configFile}`],
       cwd: this.layout.data,
-      env: { LC_ALL: 'C' },
+      env: { ...this.host.environment, LC_ALL: 'C' },
     };
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, chown } from 'node:fs/promises';
+import { chown, type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
-import { type Entry, extract, type Extract } from 'tar-stream';
+import { type Extract, extract } from 'tar-stream';
 import type { ServerUser } from '#lib/serverUser.ts';
 import { syncDirectory } from '../../syncDirectory.ts';
 import type { ReceivedFile } from './backupManifest.ts';
@@ -9,13 +9,18 @@ import type { ReceivedFile } from './backupManifest.ts';
 /** How many finished files may wait to be on disk while the next ones are written. */
 const syncsAtOnce = 32;
 
+type Entry = Extract extends AsyncIterable<infer Source> ? Source : never;
+
 export type UnpackedArchive = { files: Map<string, ReceivedFile>; bytes: number };
 
 /**
  * Unpacks a tar archive of a data directory below `into`, as it arrives. Every file and directory belongs to `owner` and is
  * durable when `unpacked` resolves.
  */
-export function unpackArchive(into: string, owner: ServerUser | null): { input: Extract; unpacked: Promise<UnpackedArchive> } {
+export function unpackArchive(
+  into: string,
+  owner: ServerUser | null,
+): { input: Extract; unpacked: Promise<UnpackedArchive> } {
   const input = extract();
   return { input, unpacked: unpackEntries(input, into, owner) };
 }
@@ -32,7 +37,8 @@ async function unpackEntries(input: Extract, into: string, owner: ServerUser | n
       directories.add(path);
       continue;
     }
-    if (entry.header.type !== 'file') throw new Error(`A base backup with a ${entry.header.type} (${entry.header.name}) is not supported.`);
+    if (entry.header.type !== 'file')
+      throw new Error(`A base backup with a ${entry.header.type} (${entry.header.name}) is not supported.`);
     const { file, received } = await writeEntry(path, entry, owner);
     files.set(entry.header.name, received);
     bytes += received.bytes;
@@ -48,7 +54,8 @@ async function unpackEntries(input: Extract, into: string, owner: ServerUser | n
 /** The archive comes from another machine: nothing in it may lie outside. */
 function safePath(into: string, name: string): string {
   const path = normalize(name);
-  if (path.startsWith('/') || path.split('/').includes('..')) throw new Error(`A base backup with the path ${name} is refused.`);
+  if (path.startsWith('/') || path.split('/').includes('..'))
+    throw new Error(`A base backup with the path ${name} is refused.`);
   return join(into, path);
 }
 

@@ -185,6 +185,7 @@ CREATE TABLE "operation_step" (
     "instance_id" UUID,
     "status" "StepStatus" NOT NULL DEFAULT 'PENDING',
     "attempt" INTEGER NOT NULL DEFAULT 0,
+    "failures" INTEGER NOT NULL DEFAULT 0,
     "message" TEXT,
     "result" JSONB,
     "started_at" TIMESTAMPTZ(3),

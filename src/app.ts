@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { defaultProjectName, ensureDefaultProject } from '#auth/ensureDefaultProject.ts';
+import { createEngines } from '#engines/engines.ts';
+import { findPostgresqlToolchain } from '#engines/postgresql/toolchain.ts';
+import type { Bus } from '#events/bus.ts';
+import { createFeed } from '#events/feed.ts';
+import { createInProcessBus } from '#events/inProcessBus.ts';
+import { createRedisBus } from '#events/redisBus.ts';
+import { createAgentChannel } from '#fleet/agentChannel.ts';
+import { createAgentGateway } from '#fleet/gateway.ts';
+import { createObservationIntake } from '#fleet/observations.ts';
+import { buildSchema } from '#graphql/schema.ts';
+import { createJobs } from '#jobs/jobs.ts';
+import { systemClock } from '#lib/clock.ts';
+import { type Closers, createClosers } from '#lib/closers.ts';
+import { embeddedPostgresBinaries } from '#lib/embeddedPostgresBinaries.ts';
+import { keptSecret, writePrivately } from '#lib/keptSecret.ts';
+import type { Logger } from '#lib/logger.ts';
+import { createSecretBox } from '#lib/secretBox.ts';
+import { serverUser } from '#lib/serverUser.ts';
+import { StartupError } from '#lib/startupError.ts';
+import { startMonitors } from '#monitors/startMonitors.ts';
+import type { OperationDeps } from '#operations/deps.ts';
+import { runOperation } from '#operations/runOperation.ts';
+import { settleCluster } from '#operations/settleCluster.ts';
+import { createLocalProvider } from '#providers/local/localProvider.ts';
+import { createServer } from '#server/server.ts';
+import { defaultDataDirectory, openDataDirectory } from '#store/dataDirectory.ts';
+import { openStore } from '#store/openStore.ts';
+import type { Config } from './config.ts';
+import { agentCommand } from './agentCommand.ts';
+
+/** `all`: everything in one process. `api`: server and agents' gateway. `worker`: operations and monitors. */
+export type Mode = 'all' | 'api' | 'worker';
+
+export type App = {
+  /** Where the API is. Null: this process serves none. */
+  url: string | null;
+  /** The file with the first ADMIN key. Null: this process made none, and has no such file. */
+  adminKeyFile: string | null;
+  dataDirectory: string;
+  /** Stops in order; clusters go on running. */
+  close(): Promise<void>;
+};
+
+type Starting = { config: Config; mode: Mode; logger: Logger; closers: Closers };
+
+/** Builds everything once and starts it. On a failure, what was started is stopped again. */
+export async function startApp(config: Config, mode: Mode, logger: Logger): Promise<App> {
+  const closers = createClosers((name, error) => logger.warn({ err: error }, `${name} could not be closed in order`));
+  try {
+    return await start({ config, mode, logger, closers });
+  } catch (error) {
+    await closers.closeAll();
+    throw error;
+  }
+}
+
+async function start(starting: Starting): Promise<App> {
+  const { config, mode, logger, closers } = starting;
+  requireSharedSettings(config, mode);
+  const user = serverUser();
+  const dataDirectory = await takeDataDirectory(starting);
+  const toolsDirectory = join(dataDirectory, 'tools');
+  const binaries = { serverUser: user, reachableCopyIn: toolsDirectory };
+  const binDirectory = config.databaseUrl === null ? await embeddedPostgresBinaries(binaries) : null;
+  const { databaseUrl } = config;
+  const store = await openStore({ databaseUrl, dataDirectory, binDirectory, serverUser: user, logger });
+  closers.add('the store', () => store.close());
+  const bus = await openBus(starting);
+  const jobs = await createJobs({ url: store.url, logger, concurrency: config.operationsAtOnce });
+  closers.add('the job queue', () => jobs.stop());
+  const toolchain = await findPostgresqlToolchain({
+    configuredDirectories: config.postgresqlBin,
+    searchPath: config.path,
+    ...binaries,
+  });
+  const controlUrlFile = join(dataDirectory, 'control-url');
+  const local = createLocalProvider({
+    dataDirectory,
+    networkPool: config.networkPool,
+    agentCommand: agentCommand({ config, toolsDirectory }),
+    controlUrlFile,
+    serverUser: user,
+    logger,
+  });
+  const startedAt = new Date();
+  const operations: OperationDeps = {
+    db: store.db,
+    bus,
+    jobs,
+    logger,
+    clock: systemClock,
+    engines: createEngines({ postgresql: toolchain }),
+    providers: { local },
+    defaultProvider: local.name,
+    agents: createAgentChannel({ db: store.db, bus, clock: systemClock, logger }),
+    secrets: createSecretBox(config.secretKey ?? (await localSecretKey(dataDirectory))),
+    silence: () => ({ now: systemClock.now(), leaseMs: config.agentLeaseMs, listeningSince: startedAt }),
+    workerId: `${hostname()}/${process.pid}/${randomUUID()}`,
+    timing: { cancelGraceMs: 20_000, stepRetryMs: 1000, stepAttempts: 4 },
+  };
+  const adminKeyFile = await ensureFirstKey(operations, dataDirectory);
+  const url = mode === 'worker' ? null : await serve(starting, operations);
+  const controlUrl = config.controlUrl ?? (url ?? `http://${config.host}:${config.port}`).replace(/^http/, 'ws');
+  if (mode !== 'api') await writePrivately(controlUrlFile, `${controlUrl}\n`);
+  if (mode !== 'api') await work(starting, operations);
+  return { url, adminKeyFile, dataDirectory, close: () => closers.closeAll() };
+}
+
+/** Processes that share a store must share what one process keeps in its data directory. */
+function requireSharedSettings({ databaseUrl, secretKey }: Config, mode: Mode): void {
+  if (mode === 'all') return;
+  if (databaseUrl === null) throw new StartupError(`grove ${mode} needs DATABASE_URL: its processes share one PostgreSQL.`);
+  if (secretKey === null) {
+    throw new StartupError(
+      `grove ${mode} needs GROVE_SECRET_KEY, the same for every process: openssl rand -base64 32 makes one.`,
+    );
+  }
+}
+
+/** Only a process that runs machines takes the directory for itself. */
+async function takeDataDirectory({ config, mode, closers }: Starting): Promise<string> {
+  const user = serverUser();
+  const path = config.dataDirectory ?? (await defaultDataDirectory(config.workingDirectory, user));
+  const directory = await openDataDirectory(mode === 'api' ? join(path, 'api') : path, user);
+  closers.add('the data directory', () => directory.release());
+  return directory.path;
+}
+
+async function openBus({ config, logger, closers }: Starting): Promise<Bus> {
+  const bus = config.redisUrl === null ? createInProcessBus() : await createRedisBus({ url: config.redisUrl, logger });
+  closers.add('the bus', () => bus.close());
+  return bus;
+}
+
+async function localSecretKey(dataDirectory: string): Promise<Uint8Array> {
+  return new Uint8Array(Buffer.from(await keptSecret(join(dataDirectory, 'secret.key'), 32), 'base64'));
+}
+
+async function ensureFirstKey({ db, logger }: OperationDeps, dataDirectory: string): Promise<string | null> {
+  const file = join(dataDirectory, 'admin.key');
+  const { plainKey } = await ensureDefaultProject(db);
+  if (plainKey === null) return null;
+  await writePrivately(file, `${plainKey}\n`);
+  logger.info({ file }, `made project "${defaultProjectName}" and its first ADMIN key`);
+  return file;
+}
+
+/** Server, feed and the agents' gateway. Returns the server's URL. */
+async function serve({ config, logger, closers }: Starting, operations: OperationDeps): Promise<string> {
+  const { db, bus, clock } = operations;
+  const observations = createObservationIntake({
+    db,
+    bus,
+    clock,
+    logger,
+    onInstanceChanged: (clusterId) => settleCluster(operations, clusterId),
+  });
+  closers.add('the observations', () => observations.close());
+  const gateway = createAgentGateway({ db, bus, clock, logger, secrets: operations.secrets, observations });
+  closers.add("the agents' gateway", () => gateway.close());
+  const feed = await createFeed({ db, bus, clock, logger });
+  const server = createServer({ schema: buildSchema(), operations, feed, gateway, config });
+  closers.add('the server', () => server.close());
+  const { url } = await server.listen();
+  return url;
+}
+
+/** Operations and monitors. */
+async function work({ config, closers }: Starting, operations: OperationDeps): Promise<void> {
+  const soleProcess = config.databaseUrl === null;
+  const stopping = new AbortController();
+  if (soleProcess) await operations.jobs.reclaim();
+  await operations.jobs.workOperations(({ operationId }, signal) =>
+    runOperation(operations, operationId, AbortSignal.any([signal, stopping.signal])),
+  );
+  closers.add('the operations', () => stopping.abort());
+  const monitors = startMonitors(operations, { soleProcess });
+  closers.add('the monitors', () => monitors.close());
+}

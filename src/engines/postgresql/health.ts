@@ -1,0 +1,131 @@
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { Health, HealthReason, HealthReasonCode } from '#domain/health.ts';
+import { assertNever } from '#lib/assertNever.ts';
+
+/** A replica that is further behind is reported as lagging. */
+export const lagLimitBytes = 16 * 1024 * 1024;
+
+/** How a group of one primary and its replicas is doing. Pure. */
+export function postgresqlHealth(cluster: Pick<ClusterFacts, 'instances' | 'primaryInstanceId'>): Health {
+  const { instances } = cluster;
+  if (instances.every((instance) => instance.observation === null)) return nothingObserved;
+  const primaries = instances.filter((instance) => serves(instance) && instance.role === 'PRIMARY');
+  const reasons = [
+    ...primaryReasons(cluster, primaries),
+    ...instances.flatMap(availabilityReasons),
+    ...instances.flatMap((instance) => replicationReasons(instance, primaries)),
+  ];
+  return { level: levelOf(cluster, primaries, reasons), reasons };
+}
+
+const nothingObserved: Health = {
+  level: 'UNKNOWN',
+  reasons: [{ code: 'NOTHING_OBSERVED', message: 'No agent has reported yet.', instanceId: null }],
+};
+
+function levelOf(
+  cluster: Pick<ClusterFacts, 'instances' | 'primaryInstanceId'>,
+  primaries: InstanceFacts[],
+  reasons: HealthReason[],
+): Health['level'] {
+  if (primaries.length === 0) return mayHavePrimary(cluster) ? 'UNKNOWN' : 'DOWN';
+  return reasons.length === 0 ? 'HEALTHY' : 'DEGRADED';
+}
+
+/** True if an instance that nobody hears may serve as the primary all the same. */
+function mayHavePrimary({
+  instances,
+  primaryInstanceId,
+}: Pick<ClusterFacts, 'instances' | 'primaryInstanceId'>): boolean {
+  const expected = instances.find(({ id }) => id === primaryInstanceId);
+  return expected ? isSilent(expected) : instances.some(isSilent);
+}
+
+function primaryReasons(
+  { instances, primaryInstanceId }: Pick<ClusterFacts, 'instances' | 'primaryInstanceId'>,
+  primaries: InstanceFacts[],
+): HealthReason[] {
+  if (primaries.length === 0) {
+    const expected = instances.find(({ id }) => id === primaryInstanceId);
+    const which = expected ? ` Its primary, ${expected.name}, is ${expected.status}.` : '';
+    return [{ code: 'NO_PRIMARY', message: `No instance accepts writes.${which}`, instanceId: null }];
+  }
+  if (primaries.length === 1) return [];
+  const names = primaries.map(({ name }) => name).join(', ');
+  return [{ code: 'TWO_PRIMARIES', message: `More than one instance accepts writes: ${names}.`, instanceId: null }];
+}
+
+function availabilityReasons(instance: InstanceFacts): HealthReason[] {
+  const code = availabilityCode(instance);
+  if (code === null) return [];
+  const message = `${instance.name} is ${instance.status}.${instance.statusReason === null ? '' : ` ${instance.statusReason}`}`;
+  return [{ code, message, instanceId: instance.id }];
+}
+
+/** Why an instance does not take part. Null: it does. */
+function availabilityCode({ status }: InstanceFacts): HealthReasonCode | null {
+  switch (status) {
+    case 'ACTIVE':
+    case 'BACKING_UP':
+    case 'REMOVED':
+      return null;
+    case 'DOWN':
+      return 'INSTANCE_DOWN';
+    case 'STOPPED':
+      return 'INSTANCE_STOPPED';
+    case 'UNREACHABLE':
+      return 'INSTANCE_UNREACHABLE';
+    case 'ERROR':
+      return 'INSTANCE_FAILED';
+    case 'PENDING':
+    case 'PROVISIONING':
+    case 'SYNCING':
+    case 'RESTARTING':
+    case 'PROMOTING':
+    case 'RESTORING':
+    case 'DRAINING':
+    case 'REMOVING':
+      return 'INSTANCE_BUSY';
+    default:
+      return assertNever(status);
+  }
+}
+
+function replicationReasons(instance: InstanceFacts, primaries: InstanceFacts[]): HealthReason[] {
+  if (!serves(instance) || instance.role !== 'REPLICA') return [];
+  const fault = replicationFault(instance, primaries);
+  return fault === null ? [] : [{ ...fault, instanceId: instance.id }];
+}
+
+function replicationFault(
+  { name, observation }: InstanceFacts,
+  primaries: InstanceFacts[],
+): Pick<HealthReason, 'code' | 'message'> | null {
+  const replication = observation?.replication ?? null;
+  if (replication?.state !== 'streaming') {
+    const state = replication?.state ?? 'not connected to its primary';
+    return { code: 'REPLICATION_BROKEN', message: `${name} does not follow its primary: it is ${state}.` };
+  }
+  const [primary] = primaries;
+  if (primaries.length === 1 && primary && !follows(replication.upstream, primary)) {
+    return { code: 'REPLICATION_BROKEN', message: `${name} follows ${replication.upstream}, not ${primary.name}.` };
+  }
+  if ((replication.lagBytes ?? 0) <= lagLimitBytes) return null;
+  return {
+    code: 'REPLICATION_LAGGING',
+    message: `${name} is ${replication.lagBytes} bytes behind its primary; ${lagLimitBytes} are normal.`,
+  };
+}
+
+/** True unless it is known to follow another one. */
+function follows(upstream: string | null, { address, port }: InstanceFacts): boolean {
+  return upstream === null || address === null || upstream === `${address}:${port}`;
+}
+
+function serves({ status, observation }: InstanceFacts): boolean {
+  return (status === 'ACTIVE' || status === 'BACKING_UP') && observation?.serving === true;
+}
+
+function isSilent({ status }: InstanceFacts): boolean {
+  return status === 'UNREACHABLE';
+}

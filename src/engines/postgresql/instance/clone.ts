@@ -1,0 +1,124 @@
+import { chown, mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DatabaseError } from 'pg';
+import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
+import { syncDirectory } from '../../syncDirectory.ts';
+import { writeServerFile } from '../../writeServerFile.ts';
+import type { PostgresqlCommands } from '../commands.ts';
+import { replicatorRole } from '../roles.ts';
+import { baseBackup, DamagedBackup, ForeignTablespace } from './baseBackup.ts';
+import type { PostgresqlInstance } from './postgresqlInstance.ts';
+
+type Clone = PostgresqlCommands['clone'];
+
+const streamsWithinMs = 60_000;
+const pollMs = 20;
+
+/** Makes an empty instance a streaming replica of the primary. What an interrupted run left is thrown away and made again. */
+export async function clone(
+  instance: PostgresqlInstance,
+  input: Clone['input'],
+  call: CommandCall,
+): Promise<Clone['result']> {
+  if ((await instance.exists()) && !(await instance.isStandby())) {
+    // Its data may be the only copy.
+    throw new CommandFailure(
+      'NOT_EMPTY',
+      `Instance ${instance.host.name} has a primary's data, which a copy would replace.`,
+    );
+  }
+  const copied = (await followsAlready(instance, input)) ? { bytes: 0, files: 0 } : await copy(instance, input, call);
+  await instance.changeState({
+    wanted: 'running',
+    upstream: { ...input.primary, slotName: input.slotName },
+    access: input.access,
+  });
+  call.progress('starting the server');
+  await instance.ensureServing();
+  call.progress('waiting until it streams from the primary');
+  await streams(instance, call.signal);
+  return copied;
+}
+
+/** True if an earlier run of the same command had its copy whole. */
+async function followsAlready(instance: PostgresqlInstance, { primary, slotName }: Clone['input']): Promise<boolean> {
+  const { upstream } = await instance.state();
+  if (upstream === null || !(await instance.exists())) return false;
+  if (upstream.host !== primary.host || upstream.port !== primary.port || upstream.slotName !== slotName) return false;
+  if (instance.supervisor.pid === null) return true;
+  // A copy that runs and does not stream has lost its place in the primary's WAL.
+  return streams(instance, AbortSignal.timeout(5000)).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function copy(
+  instance: PostgresqlInstance,
+  { primary }: Clone['input'],
+  call: CommandCall,
+): Promise<Clone['result']> {
+  const { layout, host } = instance;
+  call.progress('copying the primary');
+  await instance.supervisor.stop();
+  await rm(layout.unfinishedData, { recursive: true, force: true });
+  await mkdir(layout.unfinishedData, { mode: 0o700 });
+  if (host.serverUser !== null) await chown(layout.unfinishedData, host.serverUser.uid, host.serverUser.gid);
+  const copied = await baseBackup({
+    from: primary,
+    password: await instance.secret(replicatorRole),
+    applicationName: host.name,
+    into: layout.unfinishedData,
+    owner: host.serverUser,
+    onProgress: (received, total) => call.progress(`copied ${inMebibytes(received)} of ${inMebibytes(total)} MiB`),
+    signal: call.signal,
+  }).catch((error: unknown) => {
+    throw copyFailure(error, instance, primary);
+  });
+  await writeServerFile(join(layout.unfinishedData, 'standby.signal'), '', host.serverUser);
+  await syncDirectory(layout.unfinishedData);
+  await rm(layout.data, { recursive: true, force: true });
+  await rename(layout.unfinishedData, layout.data);
+  await syncDirectory(layout.directory);
+  return copied;
+}
+
+function copyFailure(error: unknown, { host }: PostgresqlInstance, primary: Clone['input']['primary']): CommandFailure {
+  const what = `The copy of ${primary.host}:${primary.port} to ${host.name} failed`;
+  const reason = error instanceof Error ? error.message : String(error);
+  if (error instanceof DamagedBackup) {
+    return new CommandFailure('BACKUP_DAMAGED', `${what}: ${reason}`, { retryable: true, cause: error });
+  }
+  if (error instanceof ForeignTablespace)
+    return new CommandFailure('TABLESPACES', `${what}: ${reason}`, { cause: error });
+  const refused = error instanceof DatabaseError && error.code?.startsWith('28') === true;
+  return new CommandFailure(refused ? 'SIGN_IN_REFUSED' : 'COPY_FAILED', `${what}: ${reason}`, {
+    retryable: !refused,
+    cause: error,
+  });
+}
+
+async function streams(instance: PostgresqlInstance, signal: AbortSignal): Promise<void> {
+  await instance.withAdmin(async (client) => {
+    const deadline = performance.now() + streamsWithinMs;
+    for (;;) {
+      const { rows } = await client.query<{ status: string }>('SELECT status FROM pg_stat_wal_receiver');
+      if (rows[0]?.status === 'streaming') return;
+      signal.throwIfAborted();
+      if (performance.now() > deadline) {
+        throw new CommandFailure(
+          'NOT_STREAMING',
+          `${instance.host.name} does not stream from its primary: ${rows[0]?.status ?? 'it is not connected'}.`,
+          { retryable: true },
+        );
+      }
+      // A standby announces nothing when its receiver begins.
+      await delay(pollMs, undefined, { signal });
+    }
+  });
+}
+
+function inMebibytes(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
+}

@@ -1,0 +1,167 @@
+import type { Client } from 'pg';
+import type { Observation, ReplicationObservation } from '#domain/observation.ts';
+import { boundServerLog } from '../../serverLog.ts';
+import type { PostgresObservation } from '../observation.ts';
+import { databaseSizeQuery, type ObservationRow, observationQuery } from './observationQuery.ts';
+import type { PostgresqlInstance } from './postgresqlInstance.ts';
+import { storageUsage } from './storageUsage.ts';
+
+const answerMs = 1500;
+const slowFactsMs = 30_000;
+/** A large data directory takes long to measure: that must stay a small part of the time. */
+const slowFactsShare = 100;
+
+/** Looks at one server through a session that it keeps. */
+export class Observer {
+  readonly #instance: PostgresqlInstance;
+  #session: Client | null = null;
+  #looking: Promise<Observation> | null = null;
+  #slowFacts: { storageUsedBytes: number | null; databaseSizeBytes: number | null } = {
+    storageUsedBytes: null,
+    databaseSizeBytes: null,
+  };
+  #slowFactsDueAt = 0;
+  #closed = false;
+
+  constructor(instance: PostgresqlInstance) {
+    this.#instance = instance;
+  }
+
+  /** Never throws: what cannot be seen is null. */
+  observe(): Promise<Observation> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = null;
+    });
+    return this.#looking;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#dropSession();
+  }
+
+  async #look(): Promise<Observation> {
+    const { supervisor } = this.#instance;
+    if (supervisor.pid === null) return this.#notServing(supervisor.reason);
+    // While it starts, every session would be refused.
+    if (supervisor.reason !== null) return this.#notServing(supervisor.reason);
+    try {
+      const row = await this.#ask();
+      await this.#refreshSlowFacts();
+      return await this.#serving(row);
+    } catch (error) {
+      this.#dropSession();
+      return this.#notServing(`The server does not answer: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  async #ask(): Promise<ObservationRow> {
+    this.#session ??= await this.#openSession();
+    // Named, so that the server plans it once a session.
+    const { rows } = await this.#session.query<ObservationRow>({ name: 'observation', text: observationQuery });
+    const [row] = rows;
+    if (!row) throw new Error('It answered with nothing.');
+    return row;
+  }
+
+  async #openSession(): Promise<Client> {
+    const session = await this.#instance.adminClient({ connectionTimeoutMillis: answerMs, query_timeout: answerMs });
+    session.once('end', () => {
+      if (this.#session === session) this.#session = null;
+    });
+    return session;
+  }
+
+  #dropSession(): void {
+    const session = this.#session;
+    this.#session = null;
+    session?.end().catch(() => {});
+  }
+
+  async #serving(row: ObservationRow): Promise<Observation> {
+    const { upstream } = await this.#instance.state();
+    return {
+      at: new Date().toISOString(),
+      serving: true,
+      reason: null,
+      role: row.in_recovery ? 'REPLICA' : 'PRIMARY',
+      stopped: false,
+      startedAt: row.started_at.toISOString(),
+      connections: row.connections,
+      storageUsedBytes: this.#slowFacts.storageUsedBytes,
+      replication: row.in_recovery ? replicationOf(row, upstream) : null,
+      engine: this.#engineFacts(row),
+    };
+  }
+
+  #engineFacts(row: ObservationRow): PostgresObservation {
+    return {
+      version: row.version.split(' ')[0] ?? row.version,
+      inRecovery: row.in_recovery,
+      timeline: row.timeline,
+      currentLsn: row.current_lsn,
+      receivedLsn: row.received_lsn,
+      replayedLsn: row.replayed_lsn,
+      databaseSizeBytes: this.#slowFacts.databaseSizeBytes,
+      maxConnections: row.max_connections,
+      systemIdentifier: row.system_identifier,
+      replicas: row.replicas,
+      slots: row.slots,
+    };
+  }
+
+  async #notServing(reason: string | null): Promise<Observation> {
+    const { wanted } = await this.#instance.state();
+    const stopped = wanted === 'stopped';
+    return {
+      at: new Date().toISOString(),
+      serving: false,
+      reason: reason ?? (wanted === 'none' ? 'There is no database yet.' : 'The server is not running.'),
+      role: await this.#roleOnDisk(),
+      stopped,
+      startedAt: null,
+      connections: null,
+      storageUsedBytes: this.#slowFacts.storageUsedBytes,
+      replication: null,
+      engine: {},
+    };
+  }
+
+  async #roleOnDisk(): Promise<Observation['role']> {
+    if (!(await this.#instance.exists())) return null;
+    return (await this.#instance.isStandby()) ? 'REPLICA' : 'PRIMARY';
+  }
+
+  async #refreshSlowFacts(): Promise<void> {
+    const begin = performance.now();
+    if (begin < this.#slowFactsDueAt || this.#closed) return;
+    // Set first: a measure that fails or takes long is not begun again at once.
+    this.#slowFactsDueAt = begin + slowFactsMs;
+    const size = await this.#session?.query<{ bytes: number | null }>(databaseSizeQuery);
+    this.#slowFacts.databaseSizeBytes = size?.rows[0]?.bytes ?? null;
+    void this.#measureStorage();
+  }
+
+  async #measureStorage(): Promise<void> {
+    const { layout, host } = this.#instance;
+    const begin = performance.now();
+    try {
+      this.#slowFacts.storageUsedBytes = await storageUsage(layout.data);
+      await boundServerLog(layout.logFile);
+    } catch (error) {
+      host.logger.warn({ err: error }, 'the data directory could not be measured');
+    }
+    const end = performance.now();
+    this.#slowFactsDueAt = end + Math.max(slowFactsMs, (end - begin) * slowFactsShare);
+  }
+}
+
+function replicationOf(row: ObservationRow, upstream: { host: string; port: number } | null): ReplicationObservation {
+  return {
+    upstream: row.receiver_upstream ?? (upstream === null ? null : `${upstream.host}:${upstream.port}`),
+    state: row.receiver_status,
+    lagBytes: row.lag_bytes,
+    lagSeconds: row.lag_seconds,
+    position: row.replayed_lsn,
+  };
+}

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { StepFailure } from '#domain/stepFailure.ts';
+import type { Engine, EngineContext } from '../engine.ts';
+import type { AccessPolicy, PostgresqlCommands, ServerAddress } from './commands.ts';
+import { postgresqlHealth } from './health.ts';
+import { adminRole, clientDatabase, clientRole, replicatorRole } from './roles.ts';
+import { slotName } from './slotName.ts';
+import type { PostgresqlToolchain } from './toolchain.ts';
+
+/** PostgreSQL with streaming replication: one primary, replicas that follow it through replication slots. */
+export function createPostgresql(toolchain: PostgresqlToolchain): Engine {
+  return {
+    name: 'postgresql',
+    displayName: 'PostgreSQL',
+    standardPort: 5432,
+    capabilities: { promotion: true, topology: 'PRIMARY_REPLICA' },
+    size: { minimum: 1, maximum: 16, oddOnly: false },
+    secretNames: [adminRole, replicatorRole, clientRole],
+    clientAccess: { secretName: clientRole, username: clientRole, database: clientDatabase, uriScheme: 'postgresql' },
+    versions: () => toolchain.versions(),
+    health: postgresqlHealth,
+    bootstrap,
+    join,
+    applyAccess,
+    verify,
+  };
+}
+
+async function bootstrap({ cluster, send }: EngineContext, first: InstanceFacts): Promise<void> {
+  await send<PostgresqlCommands, 'initialize'>(first, 'initialize', { access: accessOf(cluster) });
+}
+
+async function join({ cluster, send, waitingFor }: EngineContext, joining: InstanceFacts): Promise<void> {
+  const primary = primaryOf(cluster);
+  const slot = slotName(joining.id);
+  await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
+  await send<PostgresqlCommands, 'clone'>(joining, 'clone', {
+    primary: addressOf(primary),
+    slotName: slot,
+    access: accessOf(cluster),
+  });
+  waitingFor(`${primary.name} to see ${joining.name} streaming`);
+  await send<PostgresqlCommands, 'awaitReplica'>(primary, 'awaitReplica', { slotName: slot });
+  waitingFor(null);
+}
+
+async function applyAccess({ cluster, send }: EngineContext, instance: InstanceFacts): Promise<void> {
+  await send<PostgresqlCommands, 'applyAccess'>(instance, 'applyAccess', { access: accessOf(cluster) });
+}
+
+async function verify({ cluster, send, waitingFor }: EngineContext): Promise<void> {
+  const primary = primaryOf(cluster);
+  const token = randomUUID();
+  await send<PostgresqlCommands, 'writeProbe'>(primary, 'writeProbe', { token });
+  waitingFor('a row written on the primary to be read on every instance');
+  await Promise.all(
+    cluster.instances.map(async (instance) => {
+      const found = await send<PostgresqlCommands, 'readProbe'>(instance, 'readProbe', { token });
+      assertRole(instance, instance.id === primary.id ? 'PRIMARY' : 'REPLICA', found);
+    }),
+  );
+  waitingFor(null);
+}
+
+function assertRole(
+  instance: InstanceFacts,
+  wanted: 'PRIMARY' | 'REPLICA',
+  found: PostgresqlCommands['readProbe']['result'],
+): void {
+  if (found.role !== wanted) {
+    throw new StepFailure('WRONG_ROLE', `${instance.name} is a ${found.role} where a ${wanted} is wanted.`);
+  }
+  if (wanted === 'REPLICA' && found.replicationState !== 'streaming') {
+    throw new StepFailure('NOT_STREAMING', `${instance.name} does not stream from its primary.`, { retryable: true });
+  }
+}
+
+function primaryOf(cluster: ClusterFacts): InstanceFacts {
+  const { instances, primaryInstanceId } = cluster;
+  const primary =
+    instances.find(({ id }) => id === primaryInstanceId) ?? instances.find(({ role }) => role === 'PRIMARY');
+  if (primary) return primary;
+  throw new StepFailure('NO_PRIMARY', `Cluster "${cluster.name}" has no primary.`, { retryable: true });
+}
+
+function addressOf({ name, address, port }: InstanceFacts): ServerAddress {
+  if (address !== null && port !== null) return { host: address, port };
+  throw new StepFailure('NO_ADDRESS', `Instance ${name} has no address yet.`, { retryable: true });
+}
+
+function accessOf({ accessRules, network }: ClusterFacts): AccessPolicy {
+  return { clients: accessRules.map(({ cidr }) => cidr), peers: network?.peers ?? [] };
+}

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { settings } from './config.ts';
+
+const usage = `grove – a self-hosted control plane for database clusters
+
+Usage: grove [command]
+
+  all      everything in one process (default): API, worker, embedded PostgreSQL
+  api      the API and the agents' gateway; needs DATABASE_URL and GROVE_SECRET_KEY
+  worker   operations and monitors; needs DATABASE_URL and GROVE_SECRET_KEY
+  agent    the guest agent of one instance; providers run it
+
+  -h, --help     this text
+  -v, --version  the version
+
+Settings (environment variables):
+`;
+
+export function printHelp(): void {
+  const width = Math.max(...settings.map(({ name }) => name.length));
+  const lines = settings.map(({ name, meaning }) => `  ${name.padEnd(width)}  ${meaning}\n`);
+  process.stdout.write(`${usage}\n${lines.join('')}`);
+}
+
+export function printVersion(): void {
+  process.stdout.write(`${packageVersion()}\n`);
+}
+
+export function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return (manifest as { version: string }).version;
+}

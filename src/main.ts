@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { StartupError } from '#lib/startupError.ts';
+
+const commands = ['all', 'api', 'worker', 'agent'] as const;
+type Command = (typeof commands)[number];
+
+const options = {
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+  directory: { type: 'string' },
+  tools: { type: 'string' },
+} as const;
+
+async function main(): Promise<void> {
+  const { values, positionals } = readArguments();
+  if (values.help) return (await import('./help.ts')).printHelp();
+  if (values.version) return (await import('./help.ts')).printVersion();
+  const command = readCommand(positionals);
+  if (command === 'agent') return runAsAgent(values);
+  const { runAsServer } = await import('./runAsServer.ts');
+  await runAsServer(command, { environment: process.env, workingDirectory: process.cwd(), exit: process.exit });
+}
+
+function readArguments() {
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    throw new StartupError(`${error instanceof Error ? error.message : error} See grove --help.`);
+  }
+}
+
+function readCommand([name = 'all', ...rest]: string[]): Command {
+  const command = commands.find((known) => known === name);
+  if (command && rest.length === 0) return command;
+  throw new StartupError(`There is no command "${[name, ...rest].join(' ')}". The commands are ${commands.join(', ')}. See grove --help.`);
+}
+
+async function runAsAgent({ directory, tools }: { directory?: string; tools?: string }): Promise<void> {
+  if (directory === undefined || tools === undefined) {
+    throw new StartupError('grove agent needs --directory and --tools. Providers run it; see grove --help.');
+  }
+  const { runAgent } = await import('#agent/runAgent.ts');
+  await runAgent({ directory, toolsDirectory: tools, environment: process.env });
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(error instanceof StartupError ? `grove: ${error.message}\n` : `grove: ${(error as Error).stack ?? error}\n`);
+  process.exit(1);
+});

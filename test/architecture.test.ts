@@ -1,0 +1,130 @@
+import { globSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const source = resolve(import.meta.dirname, '../src');
+
+/** The top-level files are the composition root: they may import everything, and only `main.ts` has effects when imported. */
+const root = 'root';
+
+/** Who may import whom. `lib` and `generated` are open to all but `lib` itself knows nobody. */
+const mayImport: Record<string, readonly string[]> = {
+  [root]: ['agent', 'auth', 'domain', 'engines', 'events', 'fleet', 'graphql', 'jobs', 'monitors', 'operations', 'providers', 'server', 'store'],
+  server: ['agent', 'auth', 'domain', 'events', 'graphql', 'operations'],
+  graphql: ['auth', 'domain', 'engines', 'events', 'operations', 'store'],
+  auth: ['domain', 'events', 'store'],
+  monitors: ['domain', 'operations', 'store'],
+  operations: ['domain', 'engines', 'events', 'jobs', 'providers', 'store'],
+  fleet: ['agent', 'domain', 'engines', 'events', 'store'],
+  engines: ['domain'],
+  providers: ['agent', 'domain'],
+  agent: ['domain', 'engines'],
+  jobs: ['store'],
+  events: ['domain', 'store'],
+  store: [],
+  domain: [],
+  lib: [],
+};
+
+/** Single files that an otherwise closed folder may take from another, each with its reason. */
+const exceptions: Record<string, string> = {
+  'providers → agent': 'protocol.ts: a provider writes the assignment that an agent reads',
+  'fleet → agent': 'protocol.ts: the two ends of one wire',
+  'fleet → engines': 'engine.ts: the types of commands',
+  'server → agent': 'protocol.ts: the path of the wire',
+};
+const onlyFile: Record<string, readonly string[]> = {
+  'providers → agent': ['agent/protocol.ts'],
+  'fleet → agent': ['agent/protocol.ts'],
+  'fleet → engines': ['engines/engine.ts'],
+  'server → agent': ['agent/protocol.ts'],
+  'operations → engines': ['engines/engine.ts'],
+  'operations → providers': ['providers/provider.ts'],
+  'server → operations': ['operations/deps.ts'],
+};
+
+const files = globSync('**/*.ts', { cwd: source }).filter((file) => !file.startsWith('generated/'));
+const text = new Map(files.map((file) => [file, readFileSync(join(source, file), 'utf8')]));
+const folderOf = (file: string) => (file.includes('/') ? (file.split('/')[0] ?? root) : root);
+
+/** Files of ours that a file imports, types included. */
+function importsOf(file: string): string[] {
+  const specifiers = [...(text.get(file) ?? '').matchAll(/(?:from|import)\s*\(?\s*'([#.][^']+)'/g)].map(([, specifier = '']) => specifier);
+  return specifiers.map((specifier) =>
+    specifier.startsWith('#') ? specifier.slice(1) : relative(source, resolve(source, dirname(file), specifier)),
+  );
+}
+
+const edges = files.flatMap((file) => importsOf(file).map((target) => ({ file, target })));
+
+describe('the architecture', () => {
+  test('has a row in the table for every folder', () => {
+    expect([...new Set(files.map(folderOf))].sort()).toEqual(Object.keys(mayImport).sort());
+  });
+
+  test('is one direction: each folder imports only what the table allows', () => {
+    const wrong = edges.filter(({ file, target }) => {
+      const [from, to] = [folderOf(file), folderOf(target)];
+      if (from === to || to === 'lib' || to === 'generated') return false;
+      if (!(mayImport[from] ?? []).includes(to)) return true;
+      return onlyFile[`${from} → ${to}`]?.includes(target) === false;
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('gives a reason for each exception', () => {
+    for (const edge of Object.keys(exceptions)) expect(Object.keys(onlyFile)).toContain(edge);
+  });
+
+  test('has no cycle', () => {
+    const graph = new Map(files.map((file) => [file, runtimeImportsOf(file)]));
+    expect(cyclesIn(graph)).toEqual([]);
+  });
+
+  test('has one name for one verb in every layer', () => {
+    const verbs = files.filter((file) => /^graphql\/mutations\//.test(file) && /mutationField/.test(text.get(file) ?? ''));
+    const known = new Set(files.filter((file) => /^(operations|auth)\//.test(file)).map((file) => basename(file)));
+    expect(verbs.map((file) => basename(file)).filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  test('reads the environment in one place and ends the process in one place', () => {
+    const having = (pattern: RegExp) => files.filter((file) => pattern.test(text.get(file) ?? ''));
+    expect(having(/process\.env\b/)).toEqual(['main.ts']);
+    expect(having(/process\.exit\b/)).toEqual(['main.ts']);
+  });
+
+  test('has rules that wait for nothing', () => {
+    const waiting = files.filter((file) => folderOf(file) === 'domain' && /\bawait\b|\basync\b|Promise</.test(text.get(file) ?? ''));
+    expect(waiting).toEqual([]);
+  });
+
+  test('compares no status outside of the files that own it', () => {
+    const comparing = files.filter(
+      (file) => folderOf(file) === 'operations' && /[sS]tatus (?:===|!==) '(?:ACTIVE|BUSY|DOWN|ERROR|DELETED)'/.test(text.get(file) ?? ''),
+    );
+    expect(comparing).toEqual([]);
+  });
+});
+
+function runtimeImportsOf(file: string): string[] {
+  const withoutTypes = (text.get(file) ?? '').replaceAll(/import type [\s\S]*?from '[^']+';/g, '');
+  const specifiers = [...withoutTypes.matchAll(/from '([#.][^']+)'/g)].map(([, specifier = '']) => specifier);
+  return specifiers.map((specifier) =>
+    specifier.startsWith('#') ? specifier.slice(1) : relative(source, resolve(source, dirname(file), specifier)),
+  );
+}
+
+/** Every file that can be reached from itself. */
+function cyclesIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  return [...graph.keys()].filter((start) => {
+    const seen = new Set<string>();
+    const queue = [...(graph.get(start) ?? [])];
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      if (next === start) return true;
+      if (seen.has(next)) continue;
+      seen.add(next);
+      queue.push(...(graph.get(next) ?? []));
+    }
+    return false;
+  });
+}

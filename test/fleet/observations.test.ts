@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Observation } from '#domain/observation.ts';
+import { createObservationIntake, type ObservationIntake } from '#fleet/observations.ts';
+import { createWorld, servingObservation, type World } from './fleetWorld.ts';
+
+let world: World;
+let intake: ObservationIntake;
+let changes: number;
+let failures: number;
+let statements: string[];
+
+beforeEach(async () => {
+  world = await createWorld();
+  changes = 0;
+  failures = 0;
+  statements = [];
+  world.db.$on('query' as never, ({ query }: { query: string }) => void statements.push(query));
+  intake = createObservationIntake({
+    ...world.deps,
+    async onInstanceChanged() {
+      changes++;
+      if (failures-- > 0) throw new Error('The store is away');
+    },
+  });
+});
+
+afterEach(async () => {
+  await intake.close();
+  await world.close();
+});
+
+/** Reports and waits until it is written. */
+async function report(instance: { id: string }, observation: Partial<Observation> = {}): Promise<void> {
+  const { promise: written, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = world.bus.subscribe(`instance:${instance.id}`, resolve);
+  intake.report({ instanceId: instance.id, clusterId: world.cluster.id }, { ...servingObservation, ...observation });
+  await written;
+  unsubscribe();
+  // The notice of a change begins in the same turn as the wake-up.
+  await Promise.resolve();
+}
+
+describe('writing', () => {
+  test('all instances take one statement', async () => {
+    await report(world.first);
+    statements.length = 0;
+    await Promise.all([report(world.first), report(world.second), report(world.third)]);
+    expect(statements.filter((statement) => statement.includes('UPDATE'))).toHaveLength(1);
+  });
+
+  test('the newest report counts', async () => {
+    await Promise.all([report(world.first, { connections: 1 }), report(world.first, { connections: 2 })]);
+    const { observation } = await world.db.instance.findUniqueOrThrow({ where: { id: world.first.id } });
+    expect(observation).toMatchObject({ connections: 2 });
+  });
+
+  test('a row that a transaction holds delays its own report only', async () => {
+    await world.db.$transaction(async (tx) => {
+      await tx.$queryRaw`SELECT id FROM instance WHERE id = ${world.first.id}::uuid FOR UPDATE`;
+      intake.report({ instanceId: world.first.id, clusterId: world.cluster.id }, servingObservation);
+      await report(world.second);
+    });
+    await expect
+      .poll(async () => (await world.db.instance.findUniqueOrThrow({ where: { id: world.first.id } })).serving)
+      .toBe(true);
+  });
+
+  test('a removed instance is left as it is', async () => {
+    await world.db.instance.update({ where: { id: world.first.id }, data: { removedAt: new Date() } });
+    intake.report({ instanceId: world.first.id, clusterId: world.cluster.id }, servingObservation);
+    await report(world.second);
+    const { observedAt } = await world.db.instance.findUniqueOrThrow({ where: { id: world.first.id } });
+    expect(observedAt).toBeNull();
+  });
+
+  test('closing writes what has come in', async () => {
+    intake.report({ instanceId: world.first.id, clusterId: world.cluster.id }, servingObservation);
+    await intake.close();
+    expect(await world.db.instance.findUnique({ where: { id: world.first.id } })).toMatchObject({ serving: true });
+  });
+
+  test('what is wrong is left out with one warning', async () => {
+    const warn = vi.spyOn(world.logger, 'warn');
+    await report(world.first, { connections: 'many' as never });
+    await report(world.first, { connections: 'many' as never });
+    intake.report({ instanceId: world.second.id, clusterId: world.cluster.id }, 'nonsense');
+    const { observation } = await world.db.instance.findUniqueOrThrow({ where: { id: world.first.id } });
+    expect(observation).toEqual({ ...servingObservation, connections: null });
+    expect(warn.mock.calls.map(([fields]) => fields)).toEqual([
+      { instanceId: world.first.id, field: 'connections' },
+      { instanceId: world.second.id, field: 'observation' },
+    ]);
+  });
+});
+
+describe('telling of changes', () => {
+  test('the first report is one, figures that move are none', async () => {
+    await report(world.first);
+    await report(world.first, { connections: 7, at: '2026-01-01T00:00:02.000Z' });
+    expect(changes).toBe(1);
+  });
+
+  const replication = { upstream: 'a:1', state: 'streaming', lagBytes: 0, lagSeconds: 0, position: '0/1' };
+  test.each<[string, Partial<Observation>, Partial<Observation>]>([
+    ['serving', {}, { serving: false }],
+    ['the role', {}, { role: 'REPLICA' }],
+    ['a stop on purpose', {}, { stopped: true }],
+    ['the state of replication', { replication }, { replication: { ...replication, state: null } }],
+  ])('%s is one', async (_what, before, after) => {
+    await report(world.first, before);
+    await report(world.first, after);
+    expect(changes).toBe(2);
+  });
+
+  test('so is any report of an instance that is stored as UNREACHABLE', async () => {
+    await report(world.first);
+    await world.db.instance.update({ where: { id: world.first.id }, data: { status: 'UNREACHABLE' } });
+    await report(world.first);
+    expect(changes).toBe(2);
+  });
+
+  test('so is the first report after the agent had gone', async () => {
+    await report(world.first);
+    intake.forget(world.first.id);
+    await report(world.first);
+    expect(changes).toBe(2);
+  });
+
+  test('one that could not be settled is told again at the next report', async () => {
+    failures = 1;
+    await report(world.first);
+    await report(world.first);
+    await report(world.first);
+    expect(changes).toBe(2);
+  });
+});
