@@ -29,8 +29,8 @@ import { createLocalProvider } from '#providers/local/localProvider.ts';
 import { createServer } from '#server/server.ts';
 import { defaultDataDirectory, openDataDirectory } from '#store/dataDirectory.ts';
 import { openStore } from '#store/openStore.ts';
-import type { Config } from './config.ts';
 import { agentCommand } from './agentCommand.ts';
+import type { Config } from './config.ts';
 
 /** `all`: everything in one process. `api`: server and agents' gateway. `worker`: operations and monitors. */
 export type Mode = 'all' | 'api' | 'worker';
@@ -113,7 +113,8 @@ async function start(starting: Starting): Promise<App> {
 /** Processes that share a store must share what one process keeps in its data directory. */
 function requireSharedSettings({ databaseUrl, secretKey }: Config, mode: Mode): void {
   if (mode === 'all') return;
-  if (databaseUrl === null) throw new StartupError(`grove ${mode} needs DATABASE_URL: its processes share one PostgreSQL.`);
+  if (databaseUrl === null)
+    throw new StartupError(`grove ${mode} needs DATABASE_URL: its processes share one PostgreSQL.`);
   if (secretKey === null) {
     throw new StartupError(
       `grove ${mode} needs GROVE_SECRET_KEY, the same for every process: openssl rand -base64 32 makes one.`,

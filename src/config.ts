@@ -5,10 +5,13 @@ import { StartupError } from '#lib/startupError.ts';
 const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
 
 /** An empty variable is one that is not set: Compose files and CI pass on what they do not know as "". */
-const optional = <T extends z.ZodType>(schema: T) => z.preprocess((value) => (value === '' ? undefined : value), schema);
+const optional = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (value === '' ? undefined : value), schema);
 
 const environmentSchema = z.object({
-  DATABASE_URL: optional(z.url({ protocol: /^postgres(ql)?$/, error: 'is a URL like postgresql://user@host:5432/grove' }).optional()),
+  DATABASE_URL: optional(
+    z.url({ protocol: /^postgres(ql)?$/, error: 'is a URL like postgresql://user@host:5432/grove' }).optional(),
+  ),
   REDIS_URL: optional(z.url({ protocol: /^rediss?$/, error: 'is a URL like redis://host:6379' }).optional()),
   GROVE_DATA: optional(z.string().optional()),
   GROVE_HOST: optional(z.string().default('127.0.0.1')),
@@ -17,11 +20,16 @@ const environmentSchema = z.object({
   GROVE_SECRET_KEY: optional(
     z
       .string()
-      .refine((value) => Buffer.from(value, 'base64').length === 32, 'is 32 random bytes in Base64 (openssl rand -base64 32)')
+      .refine(
+        (value) => Buffer.from(value, 'base64').length === 32,
+        'is 32 random bytes in Base64 (openssl rand -base64 32)',
+      )
       .optional(),
   ),
   GROVE_POSTGRESQL_BIN: optional(z.string().optional()),
-  GROVE_NETWORK: optional(z.cidrv4({ error: 'is a network in CIDR notation, like 127.64.0.0/10' }).default('127.64.0.0/10')),
+  GROVE_NETWORK: optional(
+    z.cidrv4({ error: 'is a network in CIDR notation, like 127.64.0.0/10' }).default('127.64.0.0/10'),
+  ),
   GROVE_LOG_LEVEL: optional(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info')),
   GROVE_AGENT_LEASE_SECONDS: optional(seconds(10)),
   GROVE_OPERATIONS_AT_ONCE: optional(z.coerce.number().int().min(1).max(100).default(8)),
@@ -30,13 +38,22 @@ const environmentSchema = z.object({
 
 /** What each variable sets, for `--help`. */
 export const settings: readonly { name: string; meaning: string }[] = [
-  { name: 'DATABASE_URL', meaning: 'PostgreSQL that stores everything (default: an embedded one in the data directory)' },
+  {
+    name: 'DATABASE_URL',
+    meaning: 'PostgreSQL that stores everything (default: an embedded one in the data directory)',
+  },
   { name: 'REDIS_URL', meaning: 'Redis that wakes up the nodes of one Grove (default: none, for a single process)' },
-  { name: 'GROVE_DATA', meaning: 'data directory (default: .grove; as root, where servers cannot reach that: /var/lib/grove)' },
+  {
+    name: 'GROVE_DATA',
+    meaning: 'data directory (default: .grove; as root, where servers cannot reach that: /var/lib/grove)',
+  },
   { name: 'GROVE_HOST', meaning: 'address to listen on (default: 127.0.0.1)' },
   { name: 'GROVE_PORT', meaning: 'port to listen on (default: 4000)' },
   { name: 'GROVE_CONTROL_URL', meaning: 'where agents reach Grove, as ws:// or wss:// (default: its own address)' },
-  { name: 'GROVE_SECRET_KEY', meaning: '32 bytes in Base64 that encrypt passwords (default: made, in the data directory)' },
+  {
+    name: 'GROVE_SECRET_KEY',
+    meaning: '32 bytes in Base64 that encrypt passwords (default: made, in the data directory)',
+  },
   { name: 'GROVE_POSTGRESQL_BIN', meaning: 'directory of PostgreSQL programs to use besides those that are found' },
   { name: 'GROVE_NETWORK', meaning: 'loopback network that clusters get theirs from (default: 127.64.0.0/10)' },
   { name: 'GROVE_LOG_LEVEL', meaning: 'trace, debug, info, warn, error or silent (default: info)' },
@@ -80,7 +97,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv, workingDirectory: str
     host: values.GROVE_HOST,
     port: values.GROVE_PORT,
     controlUrl: values.GROVE_CONTROL_URL ?? null,
-    secretKey: values.GROVE_SECRET_KEY === undefined ? null : new Uint8Array(Buffer.from(values.GROVE_SECRET_KEY, 'base64')),
+    secretKey:
+      values.GROVE_SECRET_KEY === undefined ? null : new Uint8Array(Buffer.from(values.GROVE_SECRET_KEY, 'base64')),
     postgresqlBin: values.GROVE_POSTGRESQL_BIN ?? null,
     networkPool: values.GROVE_NETWORK,
     logLevel: values.GROVE_LOG_LEVEL,

@@ -33,7 +33,9 @@ function readArguments() {
 function readCommand([name = 'all', ...rest]: string[]): Command {
   const command = commands.find((known) => known === name);
   if (command && rest.length === 0) return command;
-  throw new StartupError(`There is no command "${[name, ...rest].join(' ')}". The commands are ${commands.join(', ')}. See grove --help.`);
+  throw new StartupError(
+    `There is no command "${[name, ...rest].join(' ')}". The commands are ${commands.join(', ')}. See grove --help.`,
+  );
 }
 
 async function runAsAgent({ directory, tools }: { directory?: string; tools?: string }): Promise<void> {
@@ -45,6 +47,8 @@ async function runAsAgent({ directory, tools }: { directory?: string; tools?: st
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(error instanceof StartupError ? `grove: ${error.message}\n` : `grove: ${(error as Error).stack ?? error}\n`);
+  process.stderr.write(
+    error instanceof StartupError ? `grove: ${error.message}\n` : `grove: ${(error as Error).stack ?? error}\n`,
+  );
   process.exit(1);
 });

@@ -9,7 +9,21 @@ const root = 'root';
 
 /** Who may import whom. `lib` and `generated` are open to all but `lib` itself knows nobody. */
 const mayImport: Record<string, readonly string[]> = {
-  [root]: ['agent', 'auth', 'domain', 'engines', 'events', 'fleet', 'graphql', 'jobs', 'monitors', 'operations', 'providers', 'server', 'store'],
+  [root]: [
+    'agent',
+    'auth',
+    'domain',
+    'engines',
+    'events',
+    'fleet',
+    'graphql',
+    'jobs',
+    'monitors',
+    'operations',
+    'providers',
+    'server',
+    'store',
+  ],
   server: ['agent', 'auth', 'domain', 'events', 'graphql', 'operations'],
   graphql: ['auth', 'domain', 'engines', 'events', 'operations', 'store'],
   auth: ['domain', 'events', 'store'],
@@ -49,7 +63,9 @@ const folderOf = (file: string) => (file.includes('/') ? (file.split('/')[0] ?? 
 
 /** Files of ours that a file imports, types included. */
 function importsOf(file: string): string[] {
-  const specifiers = [...(text.get(file) ?? '').matchAll(/(?:from|import)\s*\(?\s*'([#.][^']+)'/g)].map(([, specifier = '']) => specifier);
+  const specifiers = [...(text.get(file) ?? '').matchAll(/(?:from|import)\s*\(?\s*'([#.][^']+)'/g)].map(
+    ([, specifier = '']) => specifier,
+  );
   return specifiers.map((specifier) =>
     specifier.startsWith('#') ? specifier.slice(1) : relative(source, resolve(source, dirname(file), specifier)),
   );
@@ -82,7 +98,9 @@ describe('the architecture', () => {
   });
 
   test('has one name for one verb in every layer', () => {
-    const verbs = files.filter((file) => /^graphql\/mutations\//.test(file) && /mutationField/.test(text.get(file) ?? ''));
+    const verbs = files.filter(
+      (file) => /^graphql\/mutations\//.test(file) && /mutationField/.test(text.get(file) ?? ''),
+    );
     const known = new Set(files.filter((file) => /^(operations|auth)\//.test(file)).map((file) => basename(file)));
     expect(verbs.map((file) => basename(file)).filter((name) => !known.has(name))).toEqual([]);
   });
@@ -94,13 +112,17 @@ describe('the architecture', () => {
   });
 
   test('has rules that wait for nothing', () => {
-    const waiting = files.filter((file) => folderOf(file) === 'domain' && /\bawait\b|\basync\b|Promise</.test(text.get(file) ?? ''));
+    const waiting = files.filter(
+      (file) => folderOf(file) === 'domain' && /\bawait\b|\basync\b|Promise</.test(text.get(file) ?? ''),
+    );
     expect(waiting).toEqual([]);
   });
 
   test('compares no status outside of the files that own it', () => {
     const comparing = files.filter(
-      (file) => folderOf(file) === 'operations' && /[sS]tatus (?:===|!==) '(?:ACTIVE|BUSY|DOWN|ERROR|DELETED)'/.test(text.get(file) ?? ''),
+      (file) =>
+        folderOf(file) === 'operations' &&
+        /[sS]tatus (?:===|!==) '(?:ACTIVE|BUSY|DOWN|ERROR|DELETED)'/.test(text.get(file) ?? ''),
     );
     expect(comparing).toEqual([]);
   });

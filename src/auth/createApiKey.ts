@@ -12,7 +12,12 @@ export type ApiKeyDeps = { db: Database; bus: Bus; clock: Clock };
 
 const nameMaxLength = 100;
 const createApiKeyInput = z.object({
-  name: z.string().trim().min(1, 'A key needs a name.').max(nameMaxLength, `At most ${nameMaxLength} characters.`),
+  name: z
+    .string()
+    .trim()
+    .min(1, 'A key needs a name.')
+    .max(nameMaxLength, `At most ${nameMaxLength} characters.`)
+    .regex(/^\P{Cc}*$/u, 'No control characters.'),
   role: z.enum(roles),
   expiresAt: z.date().nullable(),
 });

@@ -13,7 +13,12 @@ type ClusterView = {
 };
 
 /** The headline of a cluster, from its life, its running operation and its health. Total. */
-export function deriveClusterStatus({ lifecycle, operation, health, failure }: ClusterView): StatusVerdict<ClusterStatus> {
+export function deriveClusterStatus({
+  lifecycle,
+  operation,
+  health,
+  failure,
+}: ClusterView): StatusVerdict<ClusterStatus> {
   switch (lifecycle) {
     case 'BUILDING':
     case 'DELETING':

@@ -78,9 +78,7 @@ export class StaleVersionError extends DomainError {
   readonly code = 'STALE_VERSION';
   readonly currentVersion: number;
   constructor(cluster: string, expected: number, currentVersion: number) {
-    super(
-      `Cluster "${cluster}" is at version ${currentVersion}, not ${expected}. Read it again before you change it.`,
-    );
+    super(`Cluster "${cluster}" is at version ${currentVersion}, not ${expected}. Read it again before you change it.`);
     this.currentVersion = currentVersion;
   }
 }

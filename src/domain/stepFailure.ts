@@ -4,7 +4,11 @@ export class StepFailure extends Error {
   readonly code: string;
   /** True: doing the same step again may succeed. */
   readonly retryable: boolean;
-  constructor(code: string, message: string, { retryable = false, cause }: { retryable?: boolean; cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    { retryable = false, cause }: { retryable?: boolean; cause?: unknown } = {},
+  ) {
     super(message, { cause });
     this.code = code;
     this.retryable = retryable;

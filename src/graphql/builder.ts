@@ -44,7 +44,10 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   relay: relayDescriptions,
   errors: {
     directResult: true,
-    defaultUnionOptions: { name: ({ fieldName }) => `${capitalize(fieldName)}Result` },
+    defaultUnionOptions: {
+      name: ({ fieldName }) => `${capitalize(fieldName)}Result`,
+      description: 'The payload, or why the request was refused. More errors may be added.',
+    },
   },
   withInput: {
     typeOptions: { name: ({ fieldName }) => `${capitalize(fieldName)}Input` },

@@ -30,7 +30,8 @@ export function instancePresence(deps: MonitorDeps): Monitor {
       const due = missing.filter(({ id }) => (attempts.get(id)?.notBefore ?? 0) <= now);
       await Promise.all(
         due.map(async (instance) => {
-          if (await bringBack(deps, instance)) attempts.set(instance.id, nextAttempt(attempts.get(instance.id)?.count ?? 0, now));
+          if (await bringBack(deps, instance))
+            attempts.set(instance.id, nextAttempt(attempts.get(instance.id)?.count ?? 0, now));
         }),
       );
     },
@@ -43,7 +44,10 @@ const nextAttempt = (count: number, now: number) => ({
 });
 
 /** True if the agent had to be started (or could not be). */
-async function bringBack({ providers, logger }: MonitorDeps, { id, clusterId, name, provider }: Instance): Promise<boolean> {
+async function bringBack(
+  { providers, logger }: MonitorDeps,
+  { id, clusterId, name, provider }: Instance,
+): Promise<boolean> {
   const source = providers[provider];
   if (!source) return false;
   const instance = { clusterId, instanceId: id };

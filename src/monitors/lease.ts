@@ -19,6 +19,9 @@ export async function holdLease(
 }
 
 /** Gives a duty up, so that the next process need not wait for its end. */
-export async function releaseLease(db: Pick<Database, 'lease'>, { name, holder }: { name: string; holder: string }): Promise<void> {
+export async function releaseLease(
+  db: Pick<Database, 'lease'>,
+  { name, holder }: { name: string; holder: string },
+): Promise<void> {
   await db.lease.deleteMany({ where: { name, holder } });
 }

@@ -1,14 +1,17 @@
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { instancePresence } from './instancePresence.ts';
-import { holdLease, releaseLease } from './lease.ts';
 import { lateOperations } from './lateOperations.ts';
+import { holdLease, releaseLease } from './lease.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 import { silentInstances } from './silentInstances.ts';
 
 const leaseTtlMs = 5000;
 
 /** Runs every monitor until `close`, each in its own rhythm and in one process at a time. */
-export function startMonitors(deps: MonitorDeps, { soleProcess }: { soleProcess: boolean }): { close(): Promise<void> } {
+export function startMonitors(
+  deps: MonitorDeps,
+  { soleProcess }: { soleProcess: boolean },
+): { close(): Promise<void> } {
   const monitors = [silentInstances(deps), instancePresence(deps), lateOperations(deps)];
   const closing = new AbortController();
   const loops = monitors.map((monitor) => watch(deps, monitor, { soleProcess, closing: closing.signal }));
@@ -42,9 +45,13 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
   });
 }

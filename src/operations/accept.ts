@@ -61,7 +61,12 @@ type Request<Input> = {
   hash: Buffer<ArrayBuffer>;
 };
 
-async function admit<Input>(deps: AcceptDeps, actor: Actor, change: Change, request: Request<Input>): Promise<Accepted> {
+async function admit<Input>(
+  deps: AcceptDeps,
+  actor: Actor,
+  change: Change,
+  request: Request<Input>,
+): Promise<Accepted> {
   const { definition, input, options } = request;
   const earlier = await answerFromRecord(change.tx, actor, request);
   if (earlier) return earlier;
@@ -91,7 +96,9 @@ export function parseInput<Input>(schema: z.ZodType<Input>, raw: unknown): Input
 }
 
 const hashOf = (kind: string, input: unknown): Buffer<ArrayBuffer> =>
-  createHash('sha256').update(JSON.stringify([kind, input])).digest() as Buffer<ArrayBuffer>;
+  createHash('sha256')
+    .update(JSON.stringify([kind, input]))
+    .digest() as Buffer<ArrayBuffer>;
 
 /** The stored answer to the same request with the same key; null where the key is new. */
 async function answerFromRecord<Input>(

@@ -15,7 +15,11 @@ export function planBuild({ instances }: ClusterFacts): PlannedStep[] {
   const [first, ...rest] = instances;
   return [
     { key: networkStep, name: 'create the network', instanceId: null },
-    ...instances.map((instance) => ({ key: provisionStep(instance), name: `provision ${instance.name}`, instanceId: instance.id })),
+    ...instances.map((instance) => ({
+      key: provisionStep(instance),
+      name: `provision ${instance.name}`,
+      instanceId: instance.id,
+    })),
     ...(first ? [{ key: bootstrapStep(first), name: `bootstrap ${first.name}`, instanceId: first.id }] : []),
     ...rest.map((instance) => ({ key: joinStep(instance), name: `join ${instance.name}`, instanceId: instance.id })),
     { key: verifyStep, name: 'verify the cluster', instanceId: null },
@@ -42,7 +46,9 @@ export async function buildCluster({ instances }: ClusterFacts, step: RunStep): 
 
 async function createNetwork({ cluster, provider, change }: StepContext): Promise<{ cidr: string }> {
   const { cidr, peers } = await provider.ensureNetwork(cluster.id);
-  await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { networkCidr: cidr, networkPeers: peers } }));
+  await change(({ tx }) =>
+    tx.cluster.update({ where: { id: cluster.id }, data: { networkCidr: cidr, networkPeers: peers } }),
+  );
   return { cidr };
 }
 
@@ -107,4 +113,5 @@ export async function verify(context: StepContext): Promise<null> {
   return null;
 }
 
-const isHealthy = ({ engine }: StepContext, cluster: ClusterFacts): boolean => engine.health(cluster).level === 'HEALTHY';
+const isHealthy = ({ engine }: StepContext, cluster: ClusterFacts): boolean =>
+  engine.health(cluster).level === 'HEALTHY';

@@ -38,7 +38,10 @@ export const createCluster = defineOperation<CreateClusterInput>({
   subject: { kind: 'NEW', create },
   blockers: () => [],
   reopen: async ({ tx }, { cluster }) => {
-    await tx.instance.updateMany({ where: { clusterId: cluster.id, activity: 'FAILED' }, data: { activity: 'PENDING' } });
+    await tx.instance.updateMany({
+      where: { clusterId: cluster.id, activity: 'FAILED' },
+      data: { activity: 'PENDING' },
+    });
     await tx.cluster.update({ where: { id: cluster.id }, data: { lifecycle: 'BUILDING' } });
   },
   plan: ({ cluster }) => planBuild(cluster),
@@ -95,7 +98,8 @@ function wantedInstances({ name, instanceCount, instances, size }: CreateCluster
   if ((instanceCount === null || instanceCount === undefined) === (instances === null || instances === undefined)) {
     throw new InvalidInputError([{ path: 'instanceCount', message: 'Give either instanceCount or instances.' }]);
   }
-  const wanted = instances ?? Array.from({ length: Math.min(Math.max(instanceCount ?? 0, 0), 1000) }, () => ({}) as never);
+  const wanted =
+    instances ?? Array.from({ length: Math.min(Math.max(instanceCount ?? 0, 0), 1000) }, () => ({}) as never);
   const taken = new Set(wanted.flatMap((instance) => instance.name ?? []));
   const named = wanted.filter((instance) => instance.name);
   if (taken.size !== named.length) {
@@ -146,4 +150,3 @@ async function insertCluster(
     throw error;
   }
 }
-

@@ -46,13 +46,20 @@ const isUnprotected = ({ name, deletionProtection }: ClusterFacts) =>
 
 function planRemoval({ instances }: ClusterFacts): PlannedStep[] {
   return [
-    ...instances.map((instance) => ({ key: removeStep(instance), name: `remove ${instance.name}`, instanceId: instance.id })),
+    ...instances.map((instance) => ({
+      key: removeStep(instance),
+      name: `remove ${instance.name}`,
+      instanceId: instance.id,
+    })),
     { key: networkStep, name: 'remove the network', instanceId: null },
   ];
 }
 
 /** Process, volume, address and name of an instance are gone; its record stays. */
-async function removeInstance({ cluster, provider, change, setActivity }: StepContext, { id }: InstanceFacts): Promise<null> {
+async function removeInstance(
+  { cluster, provider, change, setActivity }: StepContext,
+  { id }: InstanceFacts,
+): Promise<null> {
   await provider.destroyInstance({ clusterId: cluster.id, instanceId: id });
   await setActivity([{ id }], 'REMOVED');
   await change(({ tx }) =>
@@ -66,6 +73,8 @@ async function removeInstance({ cluster, provider, change, setActivity }: StepCo
 
 async function removeNetwork({ cluster, provider, change }: StepContext): Promise<null> {
   await provider.destroyNetwork(cluster.id);
-  await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { networkCidr: null, networkPeers: [] } }));
+  await change(({ tx }) =>
+    tx.cluster.update({ where: { id: cluster.id }, data: { networkCidr: null, networkPeers: [] } }),
+  );
   return null;
 }

@@ -23,15 +23,27 @@ export type OperationError = {
 
 export async function succeedOperation(deps: OperationDeps, run: OperationRun, result: JsonObject): Promise<void> {
   await changeInRun(deps, run, async (change) => {
-    await finish(deps, change, run, { status: 'SUCCEEDED', data: { result }, lifecycle: run.definition.lifecycle.onSuccess });
+    await finish(deps, change, run, {
+      status: 'SUCCEEDED',
+      data: { result },
+      lifecycle: run.definition.lifecycle.onSuccess,
+    });
   });
 }
 
 /** Ends the operation visibly: its error, the instances that it left half-done in ERROR, the cluster free. */
-export async function failOperation(deps: OperationDeps, run: OperationRun, reason: unknown, log: Logger): Promise<void> {
+export async function failOperation(
+  deps: OperationDeps,
+  run: OperationRun,
+  reason: unknown,
+  log: Logger,
+): Promise<void> {
   const cancelled = reason instanceof CancelRequested;
   const error = describe(run, reason, log);
-  log.warn({ code: error.code, step: error.step, reason: error.message }, cancelled ? 'operation cancelled' : 'operation failed');
+  log.warn(
+    { code: error.code, step: error.step, reason: error.message },
+    cancelled ? 'operation cancelled' : 'operation failed',
+  );
   await changeInRun(deps, run, async (change) => {
     await closeSteps(deps, change, run, error);
     const status = cancelled ? 'CANCELLED' : 'FAILED';
@@ -40,7 +52,12 @@ export async function failOperation(deps: OperationDeps, run: OperationRun, reas
       where: { clusterId: run.operation.clusterId, activity: { notIn: ['NONE', 'FAILED', 'REMOVED'] } },
       data: { activity: 'FAILED', statusReason: failure },
     });
-    await finish(deps, change, run, { status, data: { error }, lifecycle: run.definition.lifecycle.onFailure, failure });
+    await finish(deps, change, run, {
+      status,
+      data: { error },
+      lifecycle: run.definition.lifecycle.onFailure,
+      failure,
+    });
   });
 }
 
@@ -60,7 +77,10 @@ async function finish(
   const now = deps.clock.now();
   const where = { id: operation.id };
   const before = await change.tx.operation.findUniqueOrThrow({ where, select: { status: true } });
-  await change.tx.operation.update({ where, data: { ...data, status, finishedAt: now, waitingFor: null, workerId: null } });
+  await change.tx.operation.update({
+    where,
+    data: { ...data, status, finishedAt: now, waitingFor: null, workerId: null },
+  });
   change.record({
     type: 'OPERATION_STATUS_CHANGED',
     clusterId: operation.clusterId,
@@ -77,7 +97,12 @@ async function finish(
 }
 
 /** No step of an ended operation is left running or waiting. */
-async function closeSteps(deps: OperationDeps, change: Change, run: OperationRun, error: OperationError): Promise<void> {
+async function closeSteps(
+  deps: OperationDeps,
+  change: Change,
+  run: OperationRun,
+  error: OperationError,
+): Promise<void> {
   for (const step of run.steps.values()) {
     if (step.status === 'SUCCEEDED' || step.status === 'SKIPPED') continue;
     const failed = step.status === 'RUNNING' || step.status === 'FAILED';
@@ -103,7 +128,8 @@ function describe(run: OperationRun, reason: unknown, log: Logger): OperationErr
   const stepKey = reason instanceof Error && 'stepKey' in reason ? String(reason.stepKey) : null;
   const step = (stepKey === null ? undefined : run.steps.get(stepKey))?.name ?? null;
   if (reason instanceof CancelRequested) return { code: 'CANCELLED', message: reason.message, step, retryable: true };
-  if (reason instanceof DeadlinePassed) return { code: 'DEADLINE_PASSED', message: reason.message, step, retryable: true };
+  if (reason instanceof DeadlinePassed)
+    return { code: 'DEADLINE_PASSED', message: reason.message, step, retryable: true };
   if (reason instanceof StepFailure || reason instanceof AgentCommandFailed) {
     return { code: reason.code, message: reason.message, step, retryable: reason.retryable };
   }

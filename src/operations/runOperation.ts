@@ -86,7 +86,11 @@ async function takeUp(deps: OperationDeps, operationId: string): Promise<Operati
 }
 
 /** Stops the run at its deadline, when this process stops, and some time after a cancellation that no step border saw. */
-function watch({ bus, clock, db, timing, logger }: OperationDeps, run: OperationRun, stopping: AbortSignal): () => void {
+function watch(
+  { bus, clock, db, timing, logger }: OperationDeps,
+  run: OperationRun,
+  stopping: AbortSignal,
+): () => void {
   const { operation } = run;
   const timers = new Set<NodeJS.Timeout>();
   const after = (ms: number, action: () => void) => timers.add(setTimeout(action, ms));

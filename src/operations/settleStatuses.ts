@@ -100,7 +100,12 @@ async function settleCluster(
     health,
     failure: failure ?? before.statusReason,
   });
-  const healthDiffers = recordHealth(change, cluster, { level: before.healthLevel, reasons: before.healthReasons }, health);
+  const healthDiffers = recordHealth(
+    change,
+    cluster,
+    { level: before.healthLevel, reasons: before.healthReasons },
+    health,
+  );
   const statusDiffers = verdict.status !== cluster.status;
   if (statusDiffers) {
     assertTransition(clusterTransitions, cluster.status, verdict.status, `cluster ${cluster.name}`);

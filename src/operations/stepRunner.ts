@@ -2,8 +2,8 @@ import type { ClusterFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import { AgentCommandFailed } from '#engines/engine.ts';
 import type { Topic } from '#events/bus.ts';
-import type { Change } from '#events/transact.ts';
 import { lookUntil } from '#events/lookUntil.ts';
+import type { Change } from '#events/transact.ts';
 import type { OperationStep } from '#generated/prisma/client.ts';
 import type { StepStatus } from '#generated/prisma/enums.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
@@ -75,7 +75,8 @@ const isDone = ({ status }: OperationStep): boolean => status === 'SUCCEEDED';
 
 /** True for a failure that doing the same step again may mend. */
 export const isRetryable = (error: unknown): boolean =>
-  (error instanceof StepFailure || error instanceof AgentCommandFailed || error instanceof ProviderError) && error.retryable;
+  (error instanceof StepFailure || error instanceof AgentCommandFailed || error instanceof ProviderError) &&
+  error.retryable;
 
 async function begin(deps: OperationDeps, run: OperationRun, key: string): Promise<void> {
   const startedAt = deps.clock.now();
@@ -143,7 +144,12 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
     projectName: project.name,
     signal,
     waitingFor,
-    send: deps.agents.sendTo({ operationId: operation.id, stepKey: commandScope(run, key), signal, onProgress: waitingFor }),
+    send: deps.agents.sendTo({
+      operationId: operation.id,
+      stepKey: commandScope(run, key),
+      signal,
+      onProgress: waitingFor,
+    }),
     change: (work) => changeInRun(deps, run, work),
     setActivity: (instances, activity) =>
       changeInRun(deps, run, async (change) => {
@@ -153,7 +159,10 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
       }),
     until: async (what, isReached) => {
       waitingFor(what);
-      const topics: Topic[] = [`events:${operation.projectId}`, ...cluster.instances.map(({ id }) => `instance:${id}` as const)];
+      const topics: Topic[] = [
+        `events:${operation.projectId}`,
+        ...cluster.instances.map(({ id }) => `instance:${id}` as const),
+      ];
       const reached = await lookUntil(deps.bus, { topics, signal }, async () => {
         const now = await loadCluster(deps, operation.clusterId);
         return isReached(now) ? now : null;
@@ -183,6 +192,9 @@ function noteWaiting({ db, logger }: OperationDeps, run: OperationRun, key: stri
   else run.waiting.set(key, what);
   const waitingFor = [...run.waiting.values()].join('; ') || null;
   db.operation
-    .updateMany({ where: { id: run.operation.id, attempt: run.operation.attempt, finishedAt: null }, data: { waitingFor } })
+    .updateMany({
+      where: { id: run.operation.id, attempt: run.operation.attempt, finishedAt: null },
+      data: { waitingFor },
+    })
     .catch((error: unknown) => logger.debug({ err: error }, 'what an operation waits for could not be noted'));
 }

@@ -12,6 +12,8 @@ export async function checkDatabaseUrl(url: string): Promise<void> {
   const deadline = performance.now() + startingMs;
   for (;;) {
     const client = newClient(url);
+    // Without a listener the loss of the connection would end the process.
+    client.on('error', () => undefined);
     try {
       await client.connect();
       return await checkVersion(client);

@@ -7,6 +7,7 @@ import { freePort } from '#lib/freePort.ts';
 import type { Logger } from '#lib/logger.ts';
 import { StartupError } from '#lib/startupError.ts';
 import { type DataDirectoryOptions, ensureDataDirectory, superuser } from './ensureDataDirectory.ts';
+import { keepRunning } from './keepRunning.ts';
 import { disownStalePid, type Postmaster, runningPostmaster, stopPostmaster } from './postmaster.ts';
 import { withClient } from './withClient.ts';
 
@@ -56,9 +57,16 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const dataDirectory = await realpath(join(directory, 'data'));
   const adopted = await adopt(dataDirectory);
   if (adopted !== null) logger.info({ pid: adopted.pid }, 'took over the embedded PostgreSQL that was left running');
-  const postmaster = adopted ?? (await start(dataDirectory, options));
-  await ensureDatabase(urlOf(postmaster.port, password, 'postgres'));
-  return { url: urlOf(postmaster.port, password, database), stop: () => stopPostmaster(postmaster.pid) };
+  const postmaster = adopted ?? (await start(dataDirectory, null, options));
+  const { port } = postmaster;
+  const stop = keepRunning({ pid: postmaster.pid, logger, restart: () => start(dataDirectory, port, options) });
+  try {
+    await ensureDatabase(urlOf(port, password, 'postgres'));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: urlOf(port, password, database), stop };
 }
 
 async function adopt(dataDirectory: string): Promise<Postmaster | null> {
@@ -69,13 +77,18 @@ async function adopt(dataDirectory: string): Promise<Postmaster | null> {
   return null;
 }
 
-async function start(dataDirectory: string, options: EmbeddedPostgresOptions): Promise<Postmaster> {
+/** `port`: where its clients expect it. Null: anywhere. */
+async function start(
+  dataDirectory: string,
+  port: number | null,
+  options: EmbeddedPostgresOptions,
+): Promise<Postmaster> {
   await disownStalePid(dataDirectory);
   const deadline = performance.now() + startMs;
   for (;;) {
     const log = await openLog(join(options.directory, 'postgresql.log'));
     // Another program may take the port between its choice and its use.
-    const child = await spawnPostmaster(dataDirectory, await freePort(address), log, options);
+    const child = await spawnPostmaster(dataDirectory, port ?? (await freePort(address)), log, options);
     const postmaster = await ready(child, dataDirectory, deadline);
     const fault = await log.fault();
     await log.close();

@@ -28,7 +28,7 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
       await removeBefore(directory, mine);
       return () => release(directory, mine);
     }
-    await unlink(linkOf(directory, mine));
+    await remove(directory, mine);
   }
 }
 
@@ -64,7 +64,11 @@ async function claim(directory: string, lock: number, holder: string): Promise<b
 
 async function removeBefore(directory: string, newest: number): Promise<void> {
   const older = (await locksIn(directory)).filter((lock) => lock < newest);
-  await Promise.all(older.map((lock) => unlink(linkOf(directory, lock)).catch(ifAbsent(undefined))));
+  await Promise.all(older.map((lock) => remove(directory, lock)));
+}
+
+async function remove(directory: string, lock: number): Promise<void> {
+  await unlink(linkOf(directory, lock)).catch(ifAbsent(undefined));
 }
 
 function refuseIfHeld(directory: string, holder: string): void {

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandLine, processEnds, processIsRunning, signalProcess } from '#lib/processes.ts';
 
@@ -16,17 +16,22 @@ export async function runningPostmaster(dataDirectory: string): Promise<Postmast
 }
 
 /**
- * Keeps a stale postmaster.pid from stopping a start. Its pid may belong to any program since, and PostgreSQL would take that
- * for the old server. The file must stay: it also leads PostgreSQL to sessions that outlived their postmaster, and two servers
- * on one directory destroy it. PostgreSQL overlooks its parent's pid, so that is put in place of the stale one.
+ * Keeps a stale postmaster.pid from stopping a start. Its pid may belong to any program since, or to a zombie, and PostgreSQL
+ * would take that for the old server. The file must stay: it also leads PostgreSQL to sessions that outlived their postmaster,
+ * and two servers on one directory destroy it. PostgreSQL overlooks its parent's pid, so that is put in the stale one's place.
  */
 export async function disownStalePid(dataDirectory: string): Promise<void> {
   const described = await describedPostmaster(dataDirectory);
-  if (described === null || !processIsRunning(described.pid)) return;
-  if (commandLine(described.pid) === null || serves(described.pid, dataDirectory)) return;
-  const path = pidFile(dataDirectory);
-  const text = await readFile(path, 'utf8');
-  await writeFile(path, text.replace(/^\s*\d+/, String(process.pid)));
+  if (described === null || mayServe(described.pid, dataDirectory)) return;
+  const text = await readFile(pidFile(dataDirectory), 'utf8');
+  const file = await open(pidFile(dataDirectory), 'r+');
+  try {
+    // In place, since the server's user must go on owning it, and in one write, since an empty one stops PostgreSQL for good.
+    const { bytesWritten } = await file.write(text.replace(/^\s*\d+/, String(process.pid)), 0);
+    await file.truncate(bytesWritten);
+  } finally {
+    await file.close();
+  }
 }
 
 /** Stops it in order (sessions are ended, what is committed is on disk), and the hard way if that takes too long. */
@@ -35,6 +40,11 @@ export async function stopPostmaster(pid: number): Promise<void> {
   signalProcess(pid, 'SIGQUIT');
   if (await processEnds(pid, { timeoutMs: immediateShutdownMs })) return;
   throw new Error(`The embedded PostgreSQL (pid ${pid}) does not stop.`);
+}
+
+/** Whether it is, or could be for all that the system tells. */
+function mayServe(pid: number, dataDirectory: string): boolean {
+  return processIsRunning(pid) && (commandLine(pid) === null || serves(pid, dataDirectory));
 }
 
 /** Not by its working directory: in a container root may not look at that of another user's process. */

@@ -5,7 +5,9 @@ import { ClusterLifecycle, ClusterStatus, HealthLevel } from '#generated/prisma/
 
 const healths = fc.record({
   level: fc.constantFrom(...Object.values(HealthLevel)),
-  reasons: fc.array(fc.record({ code: fc.constant('NO_PRIMARY' as const), message: fc.string(), instanceId: fc.constant(null) })),
+  reasons: fc.array(
+    fc.record({ code: fc.constant('NO_PRIMARY' as const), message: fc.string(), instanceId: fc.constant(null) }),
+  ),
 });
 const views = fc.record({
   lifecycle: fc.constantFrom(...Object.values(ClusterLifecycle)),

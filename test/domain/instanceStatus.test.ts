@@ -28,13 +28,15 @@ const views = fc.record({
   observedAt: fc.option(fc.integer({ min: 0, max: 60_000 }).map((ms) => new Date(start + ms))),
 });
 
-const silences = fc.record({ now: fc.integer({ min: 0, max: 120_000 }), listening: fc.integer({ min: 0, max: 120_000 }) }).map(
-  ({ now, listening }): Silence => ({
-    now: new Date(start + Math.max(now, listening)),
-    leaseMs,
-    listeningSince: new Date(start + Math.min(now, listening)),
-  }),
-);
+const silences = fc
+  .record({ now: fc.integer({ min: 0, max: 120_000 }), listening: fc.integer({ min: 0, max: 120_000 }) })
+  .map(
+    ({ now, listening }): Silence => ({
+      now: new Date(start + Math.max(now, listening)),
+      leaseMs,
+      listeningSince: new Date(start + Math.min(now, listening)),
+    }),
+  );
 
 describe('the status of an instance', () => {
   test('is what an operation does to it, whatever its agent says', () => {

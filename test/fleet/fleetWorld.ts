@@ -12,6 +12,7 @@ import { type AgentGateway, createAgentGateway } from '#fleet/gateway.ts';
 import { createObservationIntake } from '#fleet/observations.ts';
 import { systemClock } from '#lib/clock.ts';
 import { createSecretBox } from '#lib/secretBox.ts';
+import type { Database } from '#store/database.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 
 export const servingObservation: Observation = {
@@ -58,10 +59,18 @@ export async function createWorld() {
       }),
     ),
   );
-  const operation = await db.operation.create({
+  const operation = await createOperation(db, cluster);
+  const [first, second, third] = instances;
+  if (first === undefined || second === undefined || third === undefined) throw new Error('There are three instances');
+  return { ...deps, deps, project, cluster, first, second, third, tokens, operation, close };
+}
+
+/** A running operation on a cluster that has none. */
+export function createOperation(db: Database, { id, projectId }: { id: string; projectId: string }) {
+  return db.operation.create({
     data: {
-      projectId: project.id,
-      clusterId: cluster.id,
+      projectId,
+      clusterId: id,
       kind: 'CREATE_CLUSTER',
       status: 'RUNNING',
       input: {},
@@ -72,19 +81,16 @@ export async function createWorld() {
       deadlineAt: new Date(Date.now() + 60_000),
     },
   });
-  const [first, second, third] = instances;
-  if (first === undefined || second === undefined || third === undefined) throw new Error('There are three instances');
-  return { ...deps, deps, project, cluster, first, second, third, tokens, operation, close };
 }
 
 export type Wire = Awaited<ReturnType<typeof openWire>>;
 
 /** A gateway on a free port of loopback, with its intake. */
-export async function openWire(world: World) {
+export async function openWire(world: World, { db = world.db }: { db?: Database } = {}) {
   const changed: string[] = [];
   const onInstanceChanged = async (clusterId: string) => void changed.push(clusterId);
   const observations = createObservationIntake({ ...world.deps, onInstanceChanged });
-  const gateway: AgentGateway = createAgentGateway({ ...world.deps, observations });
+  const gateway: AgentGateway = createAgentGateway({ ...world.deps, db, observations });
   const server = createServer().listen(0, '127.0.0.1');
   server.on('upgrade', (request, socket, head) => gateway.handleUpgrade(request, socket, head));
   await once(server, 'listening');

@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { agentCloseCodes } from '#agent/protocol.ts';
+import { createDatabase } from '#store/database.ts';
 import {
   type Agent,
   connectAgent,
   createCommand,
+  createOperation,
   createWorld,
   openWire,
   servingObservation,
@@ -78,6 +82,15 @@ describe('signing in', () => {
   });
 });
 
+test('while the store is away, agents are told to try again later', async () => {
+  const db = createDatabase('postgresql://nobody@127.0.0.1:1/none');
+  const away = await openWire(world, { db });
+  const agent = connectAgent(away, { instanceId: world.first.id, token: 'one' });
+  expect(await agent.closed).toBe(1013);
+  await away.close();
+  await db.$disconnect();
+});
+
 describe('commands', () => {
   test('come oldest first, once a connection, woken by the bus, and only to their instance', async () => {
     const now = Date.now();
@@ -117,9 +130,7 @@ describe('commands', () => {
   test('of an ended operation are not delivered', async () => {
     await createCommand(world, world.first.id, 'abandoned');
     await world.db.operation.update({ where: { id: world.operation.id }, data: { finishedAt: new Date() } });
-    const operation = await world.db.operation.create({
-      data: { ...world.operation, id: randomUUID(), input: {}, requestedBy: {}, error: undefined, result: undefined },
-    });
+    const operation = await createOperation(world.db, world.cluster);
     const command = await world.db.agentCommand.create({
       data: {
         id: randomUUID(),
@@ -214,6 +225,19 @@ describe('closing', () => {
     await wire.gateway.close();
     expect(await agent.closed).toBe(agentCloseCodes.goingAway);
     expect(await firstAgent().closed).toBe(1006);
+  });
+
+  test('does not wait for an agent that hangs', async () => {
+    const hello = { type: 'connection_init', payload: { instanceId: world.first.id, token: 'one', version: '1' } };
+    const socket = new WebSocket(wire.url, 'graphql-transport-ws');
+    await once(socket, 'open');
+    socket.send(JSON.stringify(hello));
+    await once(socket, 'message');
+    socket.pause();
+    const begun = performance.now();
+    await wire.gateway.close();
+    expect(performance.now() - begun).toBeLessThan(3_000);
+    socket.terminate();
   });
 });
 

@@ -20,7 +20,13 @@ describe('createCluster', () => {
     const actor = await grove.createActor();
     const { clusterId, operationId } = await create(actor, orders);
     const operation = await grove.ended(operationId);
-    expect(operation).toMatchObject({ status: 'SUCCEEDED', error: null, stepsDone: 8, stepsTotal: 8, waitingFor: null });
+    expect(operation).toMatchObject({
+      status: 'SUCCEEDED',
+      error: null,
+      stepsDone: 8,
+      stepsTotal: 8,
+      waitingFor: null,
+    });
     const cluster = await grove.deps.db.cluster.findUniqueOrThrow({
       where: { id: clusterId },
       include: { instances: { orderBy: { name: 'asc' } } },
@@ -31,7 +37,10 @@ describe('createCluster', () => {
       { name: 'orders-2', status: 'ACTIVE', role: 'REPLICA' },
       { name: 'orders-3', status: 'ACTIVE', role: 'REPLICA' },
     ]);
-    const events = await grove.deps.db.event.findMany({ where: { projectId: actor.projectId }, orderBy: { seq: 'asc' } });
+    const events = await grove.deps.db.event.findMany({
+      where: { projectId: actor.projectId },
+      orderBy: { seq: 'asc' },
+    });
     expect(events.map(({ seq }) => Number(seq))).toEqual(events.map((_, index) => index + 1));
     const ofCluster = events.filter(({ type }) => type === 'CLUSTER_STATUS_CHANGED');
     expect(ofCluster.map(({ fromStatus, toStatus }) => `${fromStatus}→${toStatus}`)).toEqual(['BUILDING→ACTIVE']);
@@ -49,11 +58,23 @@ describe('createCluster', () => {
     ['too many instances', { ...orders, instanceCount: 17 }, { code: 'TOPOLOGY', rule: 'INSTANCE_COUNT', maximum: 16 }],
     ['no instance', { ...orders, instanceCount: 0 }, { code: 'TOPOLOGY', rule: 'INSTANCE_COUNT', minimum: 1 }],
     ['an unknown engine', { ...orders, engine: 'oracle' }, { code: 'ENGINE_UNAVAILABLE' }],
-    ['an engine named like a property of objects', { ...orders, engine: 'constructor' }, { code: 'ENGINE_UNAVAILABLE' }],
+    [
+      'an engine named like a property of objects',
+      { ...orders, engine: 'constructor' },
+      { code: 'ENGINE_UNAVAILABLE' },
+    ],
     ['an unknown version', { ...orders, engineVersion: '9' }, { code: 'ENGINE_UNAVAILABLE' }],
-    ['a version that is not here', { ...orders, engineVersion: '1' }, { code: 'ENGINE_UNAVAILABLE', reason: 'Install it.' }],
+    [
+      'a version that is not here',
+      { ...orders, engineVersion: '1' },
+      { code: 'ENGINE_UNAVAILABLE', reason: 'Install it.' },
+    ],
     ['a bad name', { ...orders, name: '-x' }, { code: 'INVALID_INPUT', fields: [{ path: 'name' }] }],
-    ['a bad network', { ...orders, accessRules: [{ cidr: '10.0.0.0/33' }] }, { code: 'INVALID_INPUT', fields: [{ path: 'accessRules.0.cidr' }] }],
+    [
+      'a bad network',
+      { ...orders, accessRules: [{ cidr: '10.0.0.0/33' }] },
+      { code: 'INVALID_INPUT', fields: [{ path: 'accessRules.0.cidr' }] },
+    ],
     [
       'unequal sizes',
       {
@@ -66,7 +87,11 @@ describe('createCluster', () => {
       },
       { code: 'TOPOLOGY', rule: 'EQUAL_SIZES' },
     ],
-    ['two instances of one name', { name: 'orders', engine: 'fake', instances: [{ name: 'a' }, { name: 'a' }] }, { code: 'INVALID_INPUT' }],
+    [
+      'two instances of one name',
+      { name: 'orders', engine: 'fake', instances: [{ name: 'a' }, { name: 'a' }] },
+      { code: 'INVALID_INPUT' },
+    ],
     ['neither count nor instances', { name: 'orders', engine: 'fake' }, { code: 'INVALID_INPUT' }],
   ])('refuses %s and leaves nothing behind', async (_what, input, error) => {
     const actor = await grove.createActor();
@@ -74,7 +99,11 @@ describe('createCluster', () => {
     await expect(create(actor, input)).rejects.toMatchObject(error);
     const where = { projectId: actor.projectId };
     const { db } = grove.deps;
-    expect([await db.cluster.count({ where }), await db.instance.count({ where }), await db.operation.count({ where })]).toEqual([0, 0, 0]);
+    expect([
+      await db.cluster.count({ where }),
+      await db.instance.count({ where }),
+      await db.operation.count({ where }),
+    ]).toEqual([0, 0, 0]);
     expect(await db.project.findUniqueOrThrow({ where: { id: actor.projectId } })).toMatchObject({ eventSeq: 0n });
     expect(grove.machines.calls.length).toBe(calls);
   });
@@ -84,7 +113,8 @@ describe('createCluster', () => {
     const tries = await Promise.allSettled(Array.from({ length: 5 }, () => create(actor, orders)));
     expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     for (const failed of tries) {
-      if (failed.status === 'rejected') expect(failed.reason).toMatchObject({ code: 'NAME_TAKEN', takenName: 'orders' });
+      if (failed.status === 'rejected')
+        expect(failed.reason).toMatchObject({ code: 'NAME_TAKEN', takenName: 'orders' });
     }
     expect(await grove.deps.db.cluster.count({ where: { projectId: actor.projectId } })).toBe(1);
   });
@@ -95,10 +125,15 @@ describe('createCluster', () => {
     const [one, two] = await Promise.all([create(actor, orders, options), create(actor, orders, options)]);
     expect(two).toEqual(one);
     expect(await create(actor, orders, options)).toEqual(one);
-    await expect(create(actor, { ...orders, name: 'other' }, options)).rejects.toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' });
+    await expect(create(actor, { ...orders, name: 'other' }, options)).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_CONFLICT',
+    });
   });
 
   test('needs an OPERATOR', async () => {
-    await expect(create(await grove.createActor('VIEWER'), orders)).rejects.toMatchObject({ code: 'FORBIDDEN', requiredRole: 'OPERATOR' });
+    await expect(create(await grove.createActor('VIEWER'), orders)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      requiredRole: 'OPERATOR',
+    });
   });
 });

@@ -20,7 +20,13 @@ afterEach(() => grove.close());
 
 async function acceptedCreate() {
   const actor = await grove.createActor();
-  const accepted = await accept(grove.deps, actor, createCluster, { name: 'orders', engine: 'fake', instanceCount: 2 }, options);
+  const accepted = await accept(
+    grove.deps,
+    actor,
+    createCluster,
+    { name: 'orders', engine: 'fake', instanceCount: 2 },
+    options,
+  );
   return { actor, ...accepted };
 }
 
@@ -30,8 +36,10 @@ async function activeCluster() {
   return created;
 }
 
-const operation = (id: string) => grove.deps.db.operation.findUniqueOrThrow({ where: { id }, include: { steps: { orderBy: { position: 'asc' } } } });
-const cluster = (id: string) => grove.deps.db.cluster.findUniqueOrThrow({ where: { id }, include: { instances: { orderBy: { name: 'asc' } } } });
+const operation = (id: string) =>
+  grove.deps.db.operation.findUniqueOrThrow({ where: { id }, include: { steps: { orderBy: { position: 'asc' } } } });
+const cluster = (id: string) =>
+  grove.deps.db.cluster.findUniqueOrThrow({ where: { id }, include: { instances: { orderBy: { name: 'asc' } } } });
 
 describe('running an operation', () => {
   test('that fails for good ends visibly, with the reason where one looks for it, and can be retried from the failed step', async () => {
@@ -45,7 +53,10 @@ describe('running an operation', () => {
       error: { code: 'DISK_FULL', message: 'The disk of orders-2 is full.', step: 'join orders-2', retryable: false },
     });
     const failed = await cluster(clusterId);
-    expect(failed).toMatchObject({ status: 'ERROR', statusReason: 'CREATE_CLUSTER failed: The disk of orders-2 is full.' });
+    expect(failed).toMatchObject({
+      status: 'ERROR',
+      statusReason: 'CREATE_CLUSTER failed: The disk of orders-2 is full.',
+    });
     expect(failed.instances.map(({ status }) => status)).toEqual(['ACTIVE', 'ERROR']);
 
     grove.machines.interfere(async () => {});
@@ -62,7 +73,8 @@ describe('running an operation', () => {
     const { operationId } = await acceptedCreate();
     let failures = 2;
     grove.machines.interfere(async (call) => {
-      if (call === 'bootstrap orders-1' && failures-- > 0) throw new StepFailure('SLOW', 'Not yet.', { retryable: true });
+      if (call === 'bootstrap orders-1' && failures-- > 0)
+        throw new StepFailure('SLOW', 'Not yet.', { retryable: true });
     });
     await runOperation(grove.deps, operationId, never);
     const { status, steps } = await operation(operationId);
@@ -76,7 +88,10 @@ describe('running an operation', () => {
       if (call === 'verify') throw new TypeError('x is not a function');
     });
     await runOperation(grove.deps, operationId, never);
-    expect((await operation(operationId)).error).toMatchObject({ code: 'INTERNAL', message: expect.stringMatching(/^Internal error [0-9a-f-]{36}$/) });
+    expect((await operation(operationId)).error).toMatchObject({
+      code: 'INTERNAL',
+      message: expect.stringMatching(/^Internal error [0-9a-f-]{36}$/),
+    });
   });
 
   test('goes on where a worker that stopped left it: what was done is not done again', async () => {
@@ -109,7 +124,10 @@ describe('running an operation', () => {
 
   test('ends at its deadline and says what it was waiting for', async () => {
     const { operationId } = await acceptedCreate();
-    await grove.deps.db.operation.update({ where: { id: operationId }, data: { deadlineAt: new Date(Date.now() + 500) } });
+    await grove.deps.db.operation.update({
+      where: { id: operationId },
+      data: { deadlineAt: new Date(Date.now() + 500) },
+    });
     grove.machines.interfere((call, signal) =>
       call === 'bootstrap orders-1'
         ? new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
@@ -156,7 +174,9 @@ describe('deleteCluster', () => {
       { status: 'REMOVED', address: null },
     ]);
     await accept(grove.deps, actor, createCluster, { name: 'orders', engine: 'fake', instanceCount: 1 }, options);
-    await expect(accept(grove.deps, actor, deleteCluster, { clusterId }, options)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(accept(grove.deps, actor, deleteCluster, { clusterId }, options)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
   });
 
   test('can be tried again when it failed, and is possible from ERROR', async () => {
@@ -166,7 +186,10 @@ describe('deleteCluster', () => {
     });
     const { operationId } = await accept(grove.deps, actor, deleteCluster, { clusterId }, options);
     await runOperation(grove.deps, operationId, never);
-    expect(await cluster(clusterId)).toMatchObject({ status: 'ERROR', statusReason: 'DELETE_CLUSTER failed: It does not stop.' });
+    expect(await cluster(clusterId)).toMatchObject({
+      status: 'ERROR',
+      statusReason: 'DELETE_CLUSTER failed: It does not stop.',
+    });
     grove.machines.interfere(async () => {});
     const again = await accept(grove.deps, actor, deleteCluster, { clusterId }, options);
     await runOperation(grove.deps, again.operationId, never);
@@ -176,7 +199,9 @@ describe('deleteCluster', () => {
   test('is refused while the cluster is protected', async () => {
     const { actor, clusterId } = await activeCluster();
     await accept(grove.deps, actor, updateCluster, { clusterId, deletionProtection: true }, options);
-    await expect(accept(grove.deps, actor, deleteCluster, { clusterId }, options)).rejects.toMatchObject({ code: 'DELETION_PROTECTED' });
+    await expect(accept(grove.deps, actor, deleteCluster, { clusterId }, options)).rejects.toMatchObject({
+      code: 'DELETION_PROTECTED',
+    });
   });
 
   test('cannot be cancelled once the network is being removed', async () => {
@@ -184,7 +209,9 @@ describe('deleteCluster', () => {
     const { operationId } = await accept(grove.deps, actor, deleteCluster, { clusterId }, options);
     grove.machines.interfere(async (call) => {
       if (call === 'destroy network') {
-        await expect(cancelOperation(grove.deps, actor, { operationId })).rejects.toMatchObject({ code: 'OPERATION_NOT_CANCELLABLE' });
+        await expect(cancelOperation(grove.deps, actor, { operationId })).rejects.toMatchObject({
+          code: 'OPERATION_NOT_CANCELLABLE',
+        });
       }
     });
     await runOperation(grove.deps, operationId, never);
@@ -196,7 +223,13 @@ describe('updateCluster', () => {
   test('applies access rules on every server and raises the version', async () => {
     const { actor, clusterId } = await activeCluster();
     const accessRules = [{ cidr: '10.0.0.0/8', description: null }];
-    const { operationId } = await accept(grove.deps, actor, updateCluster, { clusterId, accessRules }, { ...options, expectedVersion: 1 });
+    const { operationId } = await accept(
+      grove.deps,
+      actor,
+      updateCluster,
+      { clusterId, accessRules },
+      { ...options, expectedVersion: 1 },
+    );
     expect(await cluster(clusterId)).toMatchObject({ status: 'BUSY', version: 2, accessRules });
     await runOperation(grove.deps, operationId, never);
     expect(grove.machines.calls.slice(-2).sort()).toEqual(['access orders-1', 'access orders-2']);
@@ -206,15 +239,29 @@ describe('updateCluster', () => {
   test('needs an ADMIN to change the protection, and nothing else of a machine', async () => {
     const { actor, clusterId } = await activeCluster();
     const operator = { ...actor, role: 'OPERATOR' as const };
-    await expect(accept(grove.deps, operator, updateCluster, { clusterId, deletionProtection: true }, options)).rejects.toMatchObject({ code: 'FORBIDDEN' });
-    const { operationId } = await accept(grove.deps, actor, updateCluster, { clusterId, deletionProtection: true }, options);
+    await expect(
+      accept(grove.deps, operator, updateCluster, { clusterId, deletionProtection: true }, options),
+    ).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    const { operationId } = await accept(
+      grove.deps,
+      actor,
+      updateCluster,
+      { clusterId, deletionProtection: true },
+      options,
+    );
     expect(await operation(operationId)).toMatchObject({ status: 'SUCCEEDED', stepsTotal: 0 });
   });
 
   test('is refused on a stale version, with the current one', async () => {
     const { actor, clusterId } = await activeCluster();
     await expect(
-      accept(grove.deps, actor, updateCluster, { clusterId, deletionProtection: false }, { ...options, expectedVersion: 7 }),
+      accept(
+        grove.deps,
+        actor,
+        updateCluster,
+        { clusterId, deletionProtection: false },
+        { ...options, expectedVersion: 7 },
+      ),
     ).rejects.toMatchObject({ code: 'STALE_VERSION', currentVersion: 1 });
   });
 });
@@ -243,9 +290,13 @@ describe('the door', () => {
     const { clusterId } = await activeCluster();
     const stranger = await grove.createActor();
     const refusals = await Promise.allSettled(
-      [clusterId, crypto.randomUUID()].map((id) => accept(grove.deps, stranger, deleteCluster, { clusterId: id }, options)),
+      [clusterId, crypto.randomUUID()].map((id) =>
+        accept(grove.deps, stranger, deleteCluster, { clusterId: id }, options),
+      ),
     );
-    const [foreign, absent] = refusals.map((refusal) => (refusal.status === 'rejected' ? String(refusal.reason) : 'accepted'));
+    const [foreign, absent] = refusals.map((refusal) =>
+      refusal.status === 'rejected' ? String(refusal.reason) : 'accepted',
+    );
     expect(foreign).toContain('does not exist');
     expect(foreign).toBe(absent);
   });

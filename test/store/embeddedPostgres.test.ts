@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Client } from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { embeddedPostgresBinaries } from '#lib/embeddedPostgresBinaries.ts';
 import { createLogger } from '#lib/logger.ts';
 import { processIsRunning } from '#lib/processes.ts';
 import { canReach, serverUser } from '#lib/serverUser.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#store/embeddedPostgres.ts';
+import { withClient } from '#store/withClient.ts';
 import { temporaryDirectory } from '../support/temporaryDirectory.ts';
 
 const run = promisify(execFile);
@@ -33,15 +33,7 @@ async function start(directory: string): Promise<EmbeddedPostgres> {
 }
 
 async function query(url: string, text: string): Promise<unknown[]> {
-  const client = new Client({ connectionString: url });
-  // Its server may be killed: what it was asked then fails, and that is enough.
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    return (await client.query(text)).rows;
-  } finally {
-    await client.end();
-  }
+  return withClient({ connectionString: url }, async (client) => (await client.query(text)).rows);
 }
 
 async function postmasterPid(directory: string): Promise<number> {
@@ -109,18 +101,37 @@ describe('startEmbeddedPostgres', () => {
     expect(processIsRunning(pid)).toBe(false);
   });
 
-  test('starts after its server was killed in the middle of a query', async () => {
+  test('starts its server again where its clients know it, if it was killed', async () => {
     const directory = await temporaryDirectory();
-    const first = await start(directory);
-    await query(first.url, 'CREATE TABLE note (text text)');
-    const busy = query(first.url, 'SELECT pg_sleep(600)').catch((error: Error) => error);
-    await until(
-      async () => (await query(first.url, `SELECT FROM pg_stat_activity WHERE query LIKE '%sleep(600)'`)).length > 0,
-    );
+    const server = await start(directory);
+    await query(server.url, 'CREATE TABLE note (text text)');
+    process.kill(await postmasterPid(directory), 'SIGKILL');
+    const answers = () =>
+      query(server.url, 'SELECT text FROM note').then(
+        () => true,
+        () => false,
+      );
+    await until(async () => !(await answers()));
+    await until(answers);
+    const pid = await postmasterPid(directory);
+    await server.stop();
+    expect(processIsRunning(pid)).toBe(false);
+  });
+
+  test('starts although sessions of its killed server still run', async () => {
+    const directory = await temporaryDirectory();
+    const { child, lines } = storeHolder(directory);
+    await lines.next();
+    const { value: url } = await lines.next();
+    const busy = query(url, 'SELECT pg_sleep(600)').catch((error: Error) => error);
+    await until(async () => {
+      return (await query(url, `SELECT FROM pg_stat_activity WHERE query LIKE '%sleep(600)'`)).length > 0;
+    });
+    await kill(child);
     process.kill(await postmasterPid(directory), 'SIGKILL');
 
-    const second = await start(directory);
-    expect(await query(second.url, 'SELECT text FROM note')).toEqual([]);
+    const server = await start(directory);
+    expect(await query(server.url, 'SELECT count(*)::int FROM store_identity')).toEqual([{ count: 1 }]);
     expect(await busy).toBeInstanceOf(Error);
   });
 

@@ -20,6 +20,9 @@ export type FakeMachines = {
 export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): FakeMachines {
   const calls: string[] = [];
   let interference: Interference = async () => {};
+  const interfere = (chosen: Interference) => {
+    interference = chosen;
+  };
   const called = async (call: string, signal = new AbortController().signal) => {
     calls.push(call);
     await interference(call, signal);
@@ -75,7 +78,7 @@ export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): Fak
     applyAccess: ({ signal }, { name }) => called(`access ${name}`, signal),
     verify: ({ signal }) => called('verify', signal),
   };
-  return { engine, provider, calls, observe, interfere: (chosen) => void (interference = chosen) };
+  return { engine, provider, calls, observe, interfere };
 }
 
 const servingObservation: Observation = {

@@ -28,15 +28,19 @@ export function beyondCursor(ordering: Ordering, cursor: string, side: 'after' |
 
 function decodeKeyset(ordering: Ordering, cursor: string, side: string): Position {
   const [column, direction, value, id] = parseArray(Buffer.from(cursor, 'base64url').toString());
-  if (column !== ordering.column || direction !== ordering.direction || typeof value !== 'string' || !isUuid(id)) {
-    throw badUserInput(
-      `"${side}" is not a cursor of this list in this order. Pass a cursor that the same field answered with, and the same orderBy.`,
-    );
-  }
-  if (column === 'name') return { value, id };
-  const instant = new Date(value);
-  if (Number.isNaN(instant.getTime())) throw badUserInput(`"${side}" is not a cursor of this list.`);
-  return { value: instant, id };
+  const position = column === ordering.column && direction === ordering.direction ? readValue(ordering, value) : null;
+  if (position !== null && isUuid(id)) return { value: position, id };
+  throw badUserInput(
+    `"${side}" is not a cursor of this list in this order. Pass a cursor that the same field answered with, and the same orderBy.`,
+  );
+}
+
+/** Null: it cannot have been in the store, which takes neither NUL in a text nor years that have not four digits. */
+function readValue({ column }: Ordering, value: unknown): string | Date | null {
+  if (typeof value !== 'string' || value.includes('\0')) return null;
+  if (column === 'name') return value;
+  const instant = new Date(/^\d{4}-/.test(value) ? value : Number.NaN);
+  return Number.isNaN(instant.getTime()) ? null : instant;
 }
 
 function parseArray(text: string): unknown[] {

@@ -1,3 +1,4 @@
+import { typeBrandKey } from '@pothos/core';
 import {
   ClusterBusyError,
   ClusterStatusError,
@@ -56,6 +57,11 @@ export const ErrorInterface = builder.interfaceRef<DomainError>('Error').impleme
 });
 
 const interfaces = [ErrorInterface];
+
+/** An error as a value of a field. GraphQL takes what is an instance of Error as thrown, wherever it finds it. */
+export function asValue(error: DomainError): DomainError {
+  return { ...error, message: error.message, [typeBrandKey]: error.constructor } as unknown as DomainError;
+}
 
 builder.objectType(NotFoundError, {
   name: 'NotFoundError',

@@ -99,8 +99,8 @@ export const Instance = builder.prismaNode('Instance', {
       select: { agentVersion: true, observedAt: true },
       resolve: ({ agentVersion, observedAt }, _args, { operations }) => {
         if (agentVersion === null && observedAt === null) return null;
-        const connected = observedAt !== null && !isSilent(observedAt, operations.silence());
-        return { version: agentVersion, connected, lastSeenAt: observedAt };
+        const silent = isSilent(observedAt, { ...operations.silence(), listeningSince: new Date(0) });
+        return { version: agentVersion, connected: !silent, lastSeenAt: observedAt };
       },
     }),
     storageUsedBytes: t.field({

@@ -58,7 +58,7 @@ const OperationError = builder.objectRef<OperationErrorFacts>('OperationError').
 builder.prismaObject('OperationStep', {
   select: { operationId: true, key: true },
   fields: (t) => ({
-    key: t.exposeString('key', { description: 'Unique in its operation, and the same for the same work.' }),
+    position: t.exposeInt('position', { description: 'Its place in the operation, from 0; the same for the same work.' }),
     name: t.exposeString('name', { description: 'What is done, in words.' }),
     instance: t.relation('instance', { nullable: true, description: 'The instance that it works on; null if it is none.' }),
     status: t.expose('status', { type: StepStatus, description: 'How it stands.' }),

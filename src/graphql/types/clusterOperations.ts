@@ -2,7 +2,7 @@ import { builder } from '../builder.ts';
 import { keysetConnection } from '../connections/keysetConnection.ts';
 import { requireActor } from '../errors.ts';
 import { Cluster } from './Cluster.ts';
-import { ErrorInterface } from './Error.ts';
+import { asValue, ErrorInterface } from './Error.ts';
 import { Operation, OperationConnection, OperationKind } from './Operation.ts';
 import type { AllowedAction as AllowedActionFacts } from '#operations/allowedActions.ts';
 
@@ -49,7 +49,7 @@ const AllowedAction = builder.objectRef<AllowedActionFacts>('AllowedAction').imp
     blockers: t.field({
       type: [ErrorInterface],
       description: 'Every reason why it cannot be done now: the error that the mutation would answer with.',
-      resolve: ({ blockers }) => blockers,
+      resolve: ({ blockers }) => blockers.map(asValue),
     }),
   }),
 });

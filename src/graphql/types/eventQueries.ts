@@ -41,10 +41,13 @@ async function eventConnection(
   });
 }
 
+/** The store counts with signed 64 bits, a cursor without the sign. */
+const greatestSeq = 2n ** 63n - 1n;
+
 function seqOf(feed: Feed, side: 'after' | 'before', cursor: string): bigint {
   try {
     const decoded = feed.decode(cursor);
-    if (decoded.ok) return decoded.seq;
+    if (decoded.ok) return BigInt.asIntN(64, decoded.seq) === decoded.seq ? decoded.seq : greatestSeq;
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     throw badUserInput(`"${side}" is not a cursor. Pass one that this API gave you.`);

@@ -116,6 +116,7 @@ for (const version of ['18', '15']) {
         password: secrets.app,
         database: 'app',
       });
+      session.on('error', () => {});
       await session.connect();
       const ended = new Promise<string>((resolve) => session.once('error', (error) => resolve(error.message)));
       const closed = { clients: ['10.0.0.0/8'], peers: loopbackOnly.peers };

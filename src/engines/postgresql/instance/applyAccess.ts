@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client } from 'pg';
+import { type Client, DatabaseError } from 'pg';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
 import { writeServerFile } from '../../writeServerFile.ts';
 import type { AccessPolicy, PostgresqlCommands } from '../commands.ts';
@@ -37,6 +37,7 @@ export async function applyAccess(
 
 /** Writes the file; puts the old one back if the server would not take it. */
 async function replaceRules(client: Client, { layout, host }: PostgresqlInstance, access: AccessPolicy): Promise<void> {
+  await assertNetworks(client, access);
   const before = await readFile(layout.hbaFile, 'utf8');
   await writeServerFile(layout.hbaFile, accessRules(access), host.serverUser);
   const { rows } = await client.query<{ line: number; error: string }>(
@@ -49,6 +50,18 @@ async function replaceRules(client: Client, { layout, host }: PostgresqlInstance
     'ACCESS_RULE_REFUSED',
     `PostgreSQL on ${host.name} refuses an access rule: ${fault.error} (line ${fault.line}). The rules before stay in force.`,
   );
+}
+
+/** PostgreSQL takes any other word for the name of a host, and would look it up. */
+async function assertNetworks(client: Client, { clients, peers }: AccessPolicy): Promise<void> {
+  try {
+    await client.query('SELECT $1::cidr[]', [[...clients, ...peers]]);
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    throw new CommandFailure('ACCESS_RULE_REFUSED', `An access rule is not a network: ${error.message}.`, {
+      cause: error,
+    });
+  }
 }
 
 /** Returns once new sessions are judged by the new file: a new session knows when the postmaster, its parent, last read it. */

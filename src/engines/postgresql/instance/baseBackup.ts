@@ -43,7 +43,8 @@ export async function baseBackup(request: BaseBackupRequest): Promise<{ bytes: n
   const signal = AbortSignal.any([request.signal, unpackFailed.signal]);
   const manifest = await receive({ ...request, signal }, input).catch(async (error: unknown) => {
     const cause = signal.aborted ? signal.reason : error;
-    input.destroy();
+    // With an error: without one, tar-stream's iteration would not end.
+    input.destroy(new Error('The base backup was cut off.'));
     await unpacked.catch(() => {});
     throw cause;
   });
@@ -74,19 +75,20 @@ async function receive(request: BaseBackupRequest, archive: Extract): Promise<Bu
       archive(chunk) {
         received += chunk.length;
         request.onProgress(received, Math.max(total, received));
-        const hasRoom = archive.write(chunk);
-        if (!hasRoom) archive.once('drain', () => query.resume());
-        return hasRoom;
+        return archive.write(chunk);
       },
       manifest: (chunk) => manifest.push(chunk),
     });
+    archive.on('drain', () => query.resume());
     client.query(query);
     await query.done;
     archive.end(null);
     return Buffer.concat(manifest);
   } finally {
     request.signal.removeEventListener('abort', abort);
-    await client.end().catch(() => {});
+    // Not awaited: node-postgres may wait for ever for the end of a session that was lost.
+    void client.end().catch(() => {});
+    socket.destroy();
   }
 }
 

@@ -126,7 +126,8 @@ export class PostgresqlInstance {
     try {
       return await work(client);
     } finally {
-      await client.end().catch(() => {});
+      // Not awaited: node-postgres may wait for ever for the end of a session that was lost.
+      void client.end().catch(() => {});
     }
   }
 

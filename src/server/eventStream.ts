@@ -1,0 +1,61 @@
+import type { ExecutionResult } from 'graphql';
+import type { FetchAPI, Plugin } from 'graphql-yoga';
+import { isAsyncIterable } from 'graphql-yoga';
+
+const MEDIA_TYPE = 'text/event-stream';
+/** Proxies drop connections that are silent for long. */
+const PING_MS = 12_000;
+
+/**
+ * Subscriptions as server-sent events (the distinct connections mode of graphql-sse), where each message that has a cursor carries
+ * it as its id: a client that comes back sends it as Last-Event-ID. When the server closes, the stream breaks off without
+ * `complete`, so that clients come back.
+ */
+export function useEventStream(closing: () => boolean): Plugin {
+  return {
+    onResultProcess({ request, result, setResultProcessor }) {
+      if (!isAsyncIterable(result) || !request.headers.get('accept')?.includes(MEDIA_TYPE)) return;
+      setResultProcessor((_result, fetchAPI) => eventStream(result, fetchAPI, closing), MEDIA_TYPE);
+    },
+  };
+}
+
+function eventStream(results: AsyncIterable<ExecutionResult>, fetchAPI: FetchAPI, closing: () => boolean): Response {
+  const iterator = results[Symbol.asyncIterator]();
+  const encoder = new fetchAPI.TextEncoder();
+  let ping: NodeJS.Timeout;
+  const body = new fetchAPI.ReadableStream<Uint8Array>({
+    start(controller) {
+      // Something at once: some browsers report the connection as open only then.
+      controller.enqueue(encoder.encode(':\n\n'));
+      ping = setInterval(() => {
+        if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(':\n\n'));
+      }, PING_MS);
+    },
+    async pull(controller) {
+      const { done, value } = await iterator.next();
+      if (!done) return controller.enqueue(encoder.encode(nextEvent(value)));
+      clearInterval(ping);
+      if (!closing()) controller.enqueue(encoder.encode('event: complete\ndata:\n\n'));
+      controller.close();
+    },
+    async cancel() {
+      clearInterval(ping);
+      await iterator.return?.();
+    },
+  });
+  const headers = { 'content-type': MEDIA_TYPE, 'cache-control': 'no-cache', 'x-accel-buffering': 'no' };
+  return new fetchAPI.Response(body, { status: 200, headers });
+}
+
+function nextEvent(result: ExecutionResult): string {
+  const cursor = cursorOf(result);
+  return `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${JSON.stringify(result)}\n\n`;
+}
+
+/** A subscription has one root field; its messages carry their cursor if the client selects it. */
+function cursorOf({ data }: ExecutionResult): string | null {
+  const [message] = Object.values(data ?? {});
+  const cursor = typeof message === 'object' && message !== null && 'cursor' in message ? message.cursor : null;
+  return typeof cursor === 'string' ? cursor : null;
+}

@@ -1,0 +1,49 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { authenticate } from '#auth/authenticate.ts';
+import { bearerToken } from '#auth/bearerToken.ts';
+import type { GraphqlDeps } from '#graphql/context.ts';
+import { unauthenticated } from '#graphql/errors.ts';
+import type { GraphqlYoga } from './graphqlYoga.ts';
+import type { KeyWatch } from './keyWatch.ts';
+import { sendJson } from './sendJson.ts';
+
+type GraphqlHttpDeps = { yoga: GraphqlYoga; keyWatch: KeyWatch; operations: GraphqlDeps['operations'] };
+
+/** GraphQL over HTTP. Without a key nothing is read: what a stranger sends costs one look at a header. */
+export function createGraphqlHttp({ yoga, keyWatch, operations }: GraphqlHttpDeps) {
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const actor = await authenticate(operations, bearerToken(request.headers.authorization));
+    if (actor === null) {
+      const { message, extensions } = unauthenticated();
+      return refuse(response, 401, { message, code: extensions.code }, { 'www-authenticate': 'Bearer' });
+    }
+    if (request.method === 'POST' && !isJson(request.headers['content-type'])) {
+      return refuse(response, 415, {
+        message: 'Send the request as application/json.',
+        code: 'UNSUPPORTED_MEDIA_TYPE',
+      });
+    }
+    if (asksForStream(request)) {
+      const endWatch = keyWatch.watch(actor, () => response.destroy());
+      response.once('close', endWatch);
+    }
+    await yoga(request, response, { actor });
+  };
+}
+
+function refuse(
+  response: ServerResponse,
+  status: number,
+  error: { message: string; code: unknown },
+  headers = {},
+): void {
+  sendJson(response, status, { errors: [{ message: error.message, extensions: { code: error.code } }] }, headers);
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return /^application\/json *(;|$)/i.test(contentType ?? '');
+}
+
+function asksForStream({ headers }: IncomingMessage): boolean {
+  return headers.accept?.includes('text/event-stream') ?? false;
+}

@@ -1,0 +1,173 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ExecutionArgs, GraphQLError } from 'graphql';
+import { type Context, GRAPHQL_TRANSPORT_WS_PROTOCOL, makeServer, type SubscribePayload } from 'graphql-ws';
+import { WebSocket, WebSocketServer } from 'ws';
+import { authenticate } from '#auth/authenticate.ts';
+import { bearerToken } from '#auth/bearerToken.ts';
+import type { Actor } from '#domain/actor.ts';
+import type { GraphqlDeps } from '#graphql/context.ts';
+import { type GraphqlYoga, MAX_REQUEST_BYTES } from './graphqlYoga.ts';
+import type { KeyWatch } from './keyWatch.ts';
+import { maskError } from './maskError.ts';
+
+type GraphqlSocketDeps = { yoga: GraphqlYoga; keyWatch: KeyWatch; operations: GraphqlDeps['operations'] };
+
+export type GraphqlSocket = {
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Sends every client away with "come back". */
+  close(): Promise<void>;
+};
+
+/** A connection's own state; no actor until it has signed in. */
+type Connection = { socket: WebSocket; actor: Actor | null };
+type ConnectionContext = Context<Record<string, unknown>, Connection>;
+
+const FORBIDDEN = 4403;
+const GOING_AWAY = 1001;
+const TRY_AGAIN_LATER = 1013;
+const INTERNAL_ERROR = 1011;
+const PING_MS = 15_000;
+const FAREWELL_MS = 500;
+
+/** GraphQL over WebSockets (graphql-transport-ws): every kind of operation, signed in by connection_init. */
+export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
+  const { logger } = deps.operations;
+  let closing = false;
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_REQUEST_BYTES,
+    handleProtocols: (offered) => offered.has(GRAPHQL_TRANSPORT_WS_PROTOCOL) && GRAPHQL_TRANSPORT_WS_PROTOCOL,
+  });
+  const server = makeServer<Record<string, unknown>, Connection>({
+    onConnect: (context) => signIn(deps, context),
+    onSubscribe: (context, _id, payload) => prepare(deps, context.extra, payload),
+    execute: (args) => (args.rootValue as Executors).execute(args),
+    subscribe: (args) => (args.rootValue as Executors).subscribe(args),
+  });
+
+  sockets.on('connection', (socket) => {
+    const closed = server.opened(
+      {
+        protocol: socket.protocol,
+        // A subscription that the server ends is not to be taken for complete: the client would not come back.
+        send: (message) => (closing && isComplete(message) ? undefined : send(socket, message)),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (handle) =>
+          socket.on('message', (message) => {
+            handle(String(message)).catch((error: unknown) => {
+              logger.error({ err: error }, 'a WebSocket message could not be handled');
+              socket.close(INTERNAL_ERROR, 'Internal error');
+            });
+          }),
+      },
+      { socket, actor: null },
+    );
+    socket.on('error', (error) => logger.debug({ err: error }, 'a WebSocket broke'));
+    socket.once('close', (code, reason) => {
+      closed(code, String(reason)).catch((error: unknown) =>
+        logger.error({ err: error }, 'a WebSocket left something behind'),
+      );
+    });
+  });
+  const endPings = pingClients(sockets);
+
+  return {
+    handleUpgrade(request, socket, head) {
+      sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request));
+    },
+    async close() {
+      closing = true;
+      endPings();
+      const leaving = [...sockets.clients];
+      const cut = setTimeout(() => leaving.forEach((socket) => void socket.terminate()), FAREWELL_MS);
+      for (const socket of leaving) socket.close(GOING_AWAY, 'Grove is stopping. Come back soon.');
+      await Promise.all(leaving.map(whenClosed));
+      clearTimeout(cut);
+    },
+  };
+}
+
+/** False closes the socket as forbidden. */
+async function signIn({ operations, keyWatch }: GraphqlSocketDeps, context: ConnectionContext): Promise<boolean> {
+  const { extra, connectionParams } = context;
+  try {
+    extra.actor = await authenticate(operations, keyFrom(connectionParams ?? {}));
+  } catch (error) {
+    operations.logger.warn({ err: error }, 'a client could not be signed in; it is told to try again');
+    extra.socket.close(TRY_AGAIN_LATER, 'Try again later');
+  }
+  if (extra.actor === null || extra.socket.readyState !== WebSocket.OPEN) return false;
+  extra.socket.once(
+    'close',
+    keyWatch.watch(extra.actor, () => extra.socket.close(FORBIDDEN, 'Forbidden')),
+  );
+  return true;
+}
+
+/** `{ "authorization": "Bearer grv_…" }`, in either case, or `{ "apiKey": "grv_…" }`. */
+function keyFrom({ authorization, Authorization, apiKey }: Record<string, unknown>): string | null {
+  const header = authorization ?? Authorization;
+  if (typeof header === 'string') return bearerToken(header);
+  return typeof apiKey === 'string' ? apiKey : null;
+}
+
+type Executors = Pick<ReturnType<GraphqlYoga['getEnveloped']>, 'execute' | 'subscribe'>;
+
+/** Through the same pipeline as over HTTP. */
+async function prepare(
+  { yoga, operations }: GraphqlSocketDeps,
+  { actor }: Connection,
+  { query, variables, operationName }: SubscribePayload,
+): Promise<ExecutionArgs | readonly GraphQLError[]> {
+  if (actor === null) throw new Error('An operation came before the sign-in.');
+  const params = { query, variables: variables ?? {}, ...(operationName ? { operationName } : {}) };
+  const { schema, parse, validate, contextFactory, execute, subscribe } = yoga.getEnveloped({ actor, params } as never);
+  try {
+    const document = parse(query);
+    const errors: readonly GraphQLError[] = validate(schema, document);
+    if (errors.length > 0) return errors;
+    return {
+      schema,
+      document,
+      operationName: operationName ?? null,
+      variableValues: variables ?? {},
+      contextValue: await contextFactory(),
+      rootValue: { execute, subscribe } satisfies Executors,
+    };
+  } catch (error) {
+    return [maskError(error, operations.logger)];
+  }
+}
+
+/** Ends when the message has left this process: whoever reads slowly is sent slowly. */
+function send(socket: WebSocket, message: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (socket.readyState !== WebSocket.OPEN) return resolve();
+    socket.send(message, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function isComplete(message: string): boolean {
+  return (JSON.parse(message) as { type?: string }).type === 'complete';
+}
+
+/** Ends connections whose other end is gone without a word. */
+function pingClients(sockets: WebSocketServer): () => void {
+  const silent = new WeakSet<WebSocket>();
+  sockets.on('connection', (socket: WebSocket) => socket.on('pong', () => silent.delete(socket)));
+  const timer = setInterval(() => {
+    for (const socket of sockets.clients) {
+      if (silent.has(socket)) socket.terminate();
+      silent.add(socket);
+      socket.ping();
+    }
+  }, PING_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+async function whenClosed(socket: WebSocket): Promise<void> {
+  if (socket.readyState === WebSocket.CLOSED) return;
+  await new Promise((resolve) => socket.once('close', resolve));
+}

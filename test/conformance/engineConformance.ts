@@ -1,0 +1,182 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Shape } from '../support/apiClient.ts';
+import {
+  acceptedCluster,
+  createdCluster,
+  cursorNow,
+  deletedCluster,
+  eventLines,
+  operationEnd,
+  readCluster,
+  requestCluster,
+  revealedCredentials,
+} from '../support/clusterCalls.ts';
+import { createGroveHome, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
+import { processesOf } from '../support/processTree.ts';
+
+/** How a client of one engine writes and reads: what the cases need to know of a database product. */
+export type EngineClient = {
+  engine: string;
+  version: string;
+  /** The most instances that the engine allows. */
+  maximum: number;
+  /** Writes a row that only this call writes, to the primary. */
+  write(uri: string, value: string): Promise<void>;
+  /** Every value that was written, as the server at this address has them. */
+  readAll(uri: string, host: string): Promise<string[]>;
+};
+
+/**
+ * The cases that every engine must pass on real servers, by the numbers that they have in docs/lifecycle.md. Takes the product
+ * through its public API and looks at the machines only from outside.
+ */
+export function describeEngineConformance({ engine, version, maximum, write, readAll }: EngineClient): void {
+  describe(`${engine} ${version}`, () => {
+    let home: GroveHome;
+    let grove: GroveProcess;
+    let clusterId: string;
+    const wanted = { engine, engineVersion: version };
+
+    beforeAll(async () => {
+      home = await createGroveHome();
+      grove = await home.start();
+    });
+    afterAll(() => home.destroy());
+
+    test('C01 create the smallest cluster: BUILDING, then the instance ACTIVE, then the cluster', async () => {
+      const watching = eventLines(grove.client, await cursorNow(grove.client), (lines) =>
+        lines.includes('small BUILDING→ACTIVE'),
+      );
+      const { operationId, clusterId: id } = await acceptedCluster(grove.client, {
+        ...wanted,
+        name: 'small',
+        instanceCount: 1,
+      });
+      expect(await readCluster(grove.client, id)).toMatchObject({ status: 'BUILDING' });
+      expect(await operationEnd(grove.client, operationId)).toMatchObject({ status: 'SUCCEEDED' });
+      const lines = await watching;
+      const instanceActive = lines.findIndex((line) => /^small-1 \w+→ACTIVE$/.test(line));
+      expect(instanceActive).toBeGreaterThan(-1);
+      expect(instanceActive).toBeLessThan(lines.indexOf('small BUILDING→ACTIVE'));
+      await deletedCluster(grove.client, id);
+    });
+
+    test('C02 write through the endpoint, read the same on every instance', async () => {
+      clusterId = await createdCluster(grove.client, { ...wanted, name: 'orders', instanceCount: 3 });
+      const { uri } = await revealedCredentials(grove.client, clusterId);
+      await write(uri, 'first');
+      for (const { address } of (await readCluster(grove.client, clusterId)).instances.nodes) {
+        await expect.poll(() => readAll(uri, address), { timeout: 10_000 }).toEqual(['first']);
+      }
+    });
+
+    test('C03 list: one more, plainly; detailed, every field of live instances and their engine', async () => {
+      const list = async () => (await grove.client.data('{ clusters { totalCount nodes { name status } } }')).clusters;
+      const before = await list();
+      const extra = await createdCluster(grove.client, { ...wanted, name: 'extra', instanceCount: 1 });
+      const after = await list();
+      expect(after.totalCount).toBe(before.totalCount + 1);
+      expect(after.nodes).toContainEqual({ name: 'extra', status: 'ACTIVE' });
+      const detailed = await readCluster(grove.client, extra);
+      expect(missingFields(detailed)).toEqual([]);
+      await deletedCluster(grove.client, extra);
+    });
+
+    test('N01 above the maximum, none at all: refused, nothing left behind', async () => {
+      for (const instanceCount of [0, maximum + 1]) {
+        const refusal = await requestCluster(grove.client, { ...wanted, name: 'refused', instanceCount });
+        expect(refusal).toMatchObject({ __typename: 'TopologyError', code: 'TOPOLOGY' });
+      }
+      await expectNoTrace('refused');
+    });
+
+    test('N02 unequal sizes, unknown engine or version, name taken, bad network: refused with the typed error', async () => {
+      const size = { cpuMillis: 1000, memoryMiB: 512, storageGiB: 1 };
+      const cases: [Record<string, unknown>, string][] = [
+        [{ instances: [{ size }, { size: { ...size, memoryMiB: 1024 } }] }, 'TopologyError'],
+        [{ engine: 'oracle', instanceCount: 1 }, 'EngineUnavailableError'],
+        [{ engineVersion: '9', instanceCount: 1 }, 'EngineUnavailableError'],
+        [{ name: 'orders', instanceCount: 1 }, 'NameTakenError'],
+      ];
+      for (const [input, type] of cases) {
+        expect(await requestCluster(grove.client, { ...wanted, name: 'refused', ...input })).toMatchObject({
+          __typename: type,
+        });
+      }
+      const badNetwork = requestCluster(grove.client, {
+        ...wanted,
+        name: 'refused',
+        instanceCount: 1,
+        accessRules: [{ cidr: '10.0.0.0/40' }],
+      });
+      expect(await badNetwork.catch((error: Error) => error.message)).toSatisfy((answer: Shape) =>
+        typeof answer === 'string' ? answer.includes('CIDR') : answer.code === 'INVALID_INPUT',
+      );
+      await expectNoTrace('refused');
+    });
+
+    test('N07 twenty mutations race for one cluster: one wins, nineteen are told who', async () => {
+      const mutation = /* GraphQL */ `mutation ($id: ID!, $cidr: CIDR!) {
+        updateCluster(input: { clusterId: $id, accessRules: [{ cidr: "127.0.0.0/8" }, { cidr: $cidr }] }) {
+          __typename
+          ... on UpdateClusterPayload { operation { id } }
+          ... on ClusterBusyError { operation { id } }
+        }
+      }`;
+      const answers = await Promise.all(
+        Array.from(
+          { length: 20 },
+          async (_, index) =>
+            (await grove.client.data(mutation, { id: clusterId, cidr: `10.${index}.0.0/16` })).updateCluster,
+        ),
+      );
+      const winners = answers.filter(({ __typename }) => __typename === 'UpdateClusterPayload');
+      expect(winners).toHaveLength(1);
+      const losers = answers.filter(({ __typename }) => __typename === 'ClusterBusyError');
+      expect(losers).toHaveLength(19);
+      for (const { operation } of losers) expect(operation.id).toBe(winners[0].operation.id);
+      expect(await operationEnd(grove.client, winners[0].operation.id)).toMatchObject({ status: 'SUCCEEDED' });
+    });
+
+    test('C12 delete: processes, files, addresses and names are gone', async () => {
+      const { instances } = await readCluster(grove.client, clusterId);
+      const uuid = Buffer.from(clusterId, 'base64').toString().split(':')[1] ?? '';
+      const { uri } = await revealedCredentials(grove.client, clusterId);
+      expect(await deletedCluster(grove.client, clusterId)).toMatchObject({ status: 'SUCCEEDED' });
+      expect(processesOf(uuid)).toEqual([]);
+      expect(existsSync(join(home.directory, 'clusters', uuid))).toBe(false);
+      expect(readFileSync(join(home.directory, 'hosts'), 'utf8')).not.toContain('orders');
+      for (const { address } of instances.nodes) await expect(readAll(uri, address)).rejects.toThrow('ECONNREFUSED');
+      expect((await readCluster(grove.client, clusterId)).status).toBe('DELETED');
+    });
+
+    async function expectNoTrace(name: string): Promise<void> {
+      const { clusters } = await grove.client.data(
+        'query ($name: String!) { clusters(filter: { name: { equals: $name }, includeDeleted: true }) { totalCount } }',
+        { name },
+      );
+      expect(clusters.totalCount).toBe(0);
+      const hosts = join(home.directory, 'hosts');
+      if (existsSync(hosts)) expect(readFileSync(hosts, 'utf8')).not.toContain(name);
+    }
+  });
+}
+
+/** Fields that a live, healthy cluster must have and does not, by their paths. */
+function missingFields(value: Shape, path = ''): string[] {
+  const mayBeNull = new Set([
+    'statusReason',
+    'replication',
+    'receivedLsn',
+    'replayedLsn',
+    'currentLsn',
+    'replicationLagBytes',
+    'lagSeconds',
+    'lagBytes',
+  ]);
+  if (value === null) return mayBeNull.has(path.split('.').at(-1) ?? '') ? [] : [path];
+  if (typeof value !== 'object') return [];
+  return Object.entries(value).flatMap(([key, inner]) => missingFields(inner, `${path}.${key}`));
+}

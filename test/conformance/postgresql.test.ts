@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import pg from 'pg';
+import { describe, test } from 'vitest';
+import { describeEngineConformance } from './engineConformance.ts';
+
+const distributionVersion = '15';
+
+async function query(uri: string, text: string, values: unknown[] = [], host?: string): Promise<{ value: string }[]> {
+  const { hostname, port, username, password, pathname } = new URL(uri);
+  const client = new pg.Client({
+    host: host ?? hostname,
+    port: Number(port),
+    user: username,
+    password: decodeURIComponent(password),
+    database: pathname.slice(1),
+  });
+  await client.connect();
+  try {
+    return (await client.query(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+const client = {
+  engine: 'postgresql',
+  maximum: 16,
+  async write(uri: string, value: string) {
+    await query(uri, 'CREATE TABLE IF NOT EXISTS written (value text PRIMARY KEY)');
+    await query(uri, 'INSERT INTO written VALUES ($1)', [value]);
+  },
+  readAll: async (uri: string, host: string) =>
+    (await query(uri, 'SELECT value FROM written ORDER BY value', [], host)).map(({ value }) => value),
+};
+
+describeEngineConformance({ ...client, version: '18' });
+
+if (existsSync(`/usr/lib/postgresql/${distributionVersion}/bin/postgres`)) {
+  describeEngineConformance({ ...client, version: distributionVersion });
+} else {
+  describe(`postgresql ${distributionVersion}`, () => {
+    test.skip(`needs PostgreSQL ${distributionVersion}: npm run servers installs it`, () => {});
+  });
+}

@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { freePort } from '#lib/freePort.ts';
+import { type ApiClient, createApiClient } from './apiClient.ts';
+import { killAll, processesOf, processTree } from './processTree.ts';
+
+const repository = resolve(import.meta.dirname, '../..');
+
+/** Grove as a person starts it, with a data directory and a port of its own. */
+export type GroveProcess = {
+  url: string;
+  key: string;
+  client: ApiClient;
+  /** The Grove process itself, not npm. */
+  pid: number;
+  /** All that it printed. */
+  output(): string;
+  /** Ctrl-C. Returns the exit code and how long it took in milliseconds. */
+  interrupt(): Promise<{ code: number | null; ms: number }>;
+  /** kill -9 of Grove alone. Its clusters and its store's server go on. */
+  kill(): Promise<void>;
+};
+
+export type GroveHome = {
+  directory: string;
+  start(environment?: Record<string, string>): Promise<GroveProcess>;
+  /** Ends every process that has to do with it, and removes it. */
+  destroy(): Promise<void>;
+};
+
+/** A place for one Grove, to start it in again and again. */
+export async function createGroveHome(): Promise<GroveHome> {
+  const directory = await realpath(await mkdtemp(join(tmpdir(), 'grove-e2e-')));
+  await chmod(directory, 0o711);
+  const port = await freePort();
+  return {
+    directory,
+    start: (environment = {}) => startGrove({ directory, port, environment }),
+    async destroy() {
+      for (let left = processesOf(directory); left.length > 0; left = processesOf(directory)) await killAll(left);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+type Start = { directory: string; port: number; environment: Record<string, string> };
+
+async function startGrove({ directory, port, environment }: Start): Promise<GroveProcess> {
+  const { PATH = '', HOME = '' } = process.env;
+  const npm = spawn('npm', ['start'], {
+    cwd: repository,
+    detached: true,
+    env: { PATH, HOME, GROVE_DATA: directory, GROVE_PORT: String(port), ...environment },
+  });
+  const exit = once(npm, 'exit');
+  const output = await outputOfReady(npm, exit);
+  const url = `http://127.0.0.1:${port}`;
+  const key = readFileSync(join(directory, 'admin.key'), 'utf8').trim();
+  const client = createApiClient(url, key);
+  const pid = groveBelow(npm);
+  return {
+    url,
+    key,
+    client,
+    pid,
+    output,
+    async interrupt() {
+      const begun = performance.now();
+      // A terminal sends it to the whole foreground group.
+      process.kill(-(npm.pid ?? 0), 'SIGINT');
+      const [code] = await exit;
+      return { code, ms: performance.now() - begun };
+    },
+    async kill() {
+      await killAll([{ pid }]);
+      await exit;
+    },
+  };
+}
+
+async function outputOfReady(npm: ChildProcess, exit: Promise<unknown>): Promise<() => string> {
+  let output = '';
+  const ready = new Promise<void>((resolveReady) => {
+    for (const stream of [npm.stdout, npm.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+        if (output.includes('Grove is ready')) resolveReady();
+      });
+    }
+  });
+  await Promise.race([
+    ready,
+    exit.then(() => Promise.reject(new Error(`Grove ended before it was ready:\n${output}`))),
+  ]);
+  return () => output;
+}
+
+function groveBelow(npm: ChildProcess): number {
+  const grove = processTree(npm.pid ?? 0).find(
+    ({ command }) => command.some((word) => word.endsWith('src/main.ts')) && !command[0]?.endsWith('sh'),
+  );
+  if (!grove) throw new Error('Grove is not among the processes that npm started');
+  return grove.pid;
+}
