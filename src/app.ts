@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { defaultProjectName, ensureDefaultProject } from '#auth/ensureDefaultProject.ts';
@@ -38,7 +39,7 @@ export type Mode = 'all' | 'api' | 'worker';
 export type App = {
   /** Where the API is. Null: this process serves none. */
   url: string | null;
-  /** The file with the first ADMIN key. Null: this process made none, and has no such file. */
+  /** The file with the first ADMIN key. Null: it was made elsewhere. */
   adminKeyFile: string | null;
   dataDirectory: string;
   /** Stops in order; clusters go on running. */
@@ -144,7 +145,7 @@ async function localSecretKey(dataDirectory: string): Promise<Uint8Array> {
 async function ensureFirstKey({ db, logger }: OperationDeps, dataDirectory: string): Promise<string | null> {
   const file = join(dataDirectory, 'admin.key');
   const { plainKey } = await ensureDefaultProject(db);
-  if (plainKey === null) return null;
+  if (plainKey === null) return existsSync(file) ? file : null;
   await writePrivately(file, `${plainKey}\n`);
   logger.info({ file }, `made project "${defaultProjectName}" and its first ADMIN key`);
   return file;

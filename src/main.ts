@@ -42,8 +42,8 @@ async function runAsAgent({ directory, tools }: { directory?: string; tools?: st
   if (directory === undefined || tools === undefined) {
     throw new StartupError('grove agent needs --directory and --tools. Providers run it; see grove --help.');
   }
-  const { runAgent } = await import('#agent/runAgent.ts');
-  await runAgent({ directory, toolsDirectory: tools, environment: process.env });
+  const { runAsAgent } = await import('./runAsAgent.ts');
+  await runAsAgent({ directory, toolsDirectory: tools, environment: process.env });
 }
 
 main().catch((error: unknown) => {

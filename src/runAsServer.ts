@@ -42,15 +42,15 @@ function stopRequest() {
   return state;
 }
 
-function welcome({ url, adminKeyFile, dataDirectory }: App): void {
+function welcome({ url, adminKeyFile }: App): void {
   if (url === null) return void process.stdout.write('Grove worker is ready.\n');
-  const key = adminKeyFile ?? `${dataDirectory}/admin.key`;
+  const key = adminKeyFile === null ? 'the one that the first start of this store wrote to its admin.key' : `in ${adminKeyFile}`;
   process.stdout.write(`
 Grove is ready.
 
   API       ${url}/graphql
   GraphiQL  ${url}/graphiql
-  Key       in ${key}
+  Key       ${key}
 
 Try this in GraphiQL:
 

@@ -81,3 +81,6 @@ export type AgentAssignment = {
 };
 
 export const agentAssignmentFile = 'agent.json';
+
+/** In the environment of every process of an instance: the agent gets it from its provider and passes it on to its server. */
+export const instanceVariable = 'GROVE_INSTANCE_ID';

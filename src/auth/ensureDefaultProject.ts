@@ -21,7 +21,9 @@ export async function ensureDefaultProject(db: Database): Promise<DefaultProject
     });
     if (project.apiKeys.length > 0) return { projectId: project.id, plainKey: null };
     const { publicId, plain, secretHash } = generateApiKey();
-    await tx.apiKey.create({ data: { projectId: project.id, name: firstKeyName, role: 'ADMIN', publicId, secretHash } });
+    await tx.apiKey.create({
+      data: { projectId: project.id, name: firstKeyName, role: 'ADMIN', publicId, secretHash },
+    });
     return { projectId: project.id, plainKey: plain };
   });
 }

@@ -1,4 +1,4 @@
-import { type Actor, permits, type Permission, requiredRole } from '#domain/actor.ts';
+import { type Actor, type Permission, permits, requiredRole } from '#domain/actor.ts';
 import { ForbiddenError } from '#domain/errors.ts';
 
 /** Throws ForbiddenError unless the actor's role includes the permission. `action` is what was asked for, in words. */

@@ -1,3 +1,4 @@
+import { limits } from '#domain/limits.ts';
 import type { Observation } from '#domain/observation.ts';
 import type { Logger } from '#lib/logger.ts';
 
@@ -61,5 +62,6 @@ export function createChangeNotices({ logger, onInstanceChanged }: ChangeNotices
 
 /** What a status or a cluster's health can turn on. Figures that move all the time are left out. */
 function stateOf({ serving, role, stopped, replication }: Observation): string {
-  return JSON.stringify([serving, role, stopped, replication?.upstream ?? null, replication?.state ?? null]);
+  const lagging = (replication?.lagBytes ?? 0) > limits.replicationLagBytes;
+  return JSON.stringify([serving, role, stopped, replication?.upstream ?? null, replication?.state ?? null, lagging]);
 }

@@ -1,8 +1,8 @@
 import DataLoader from 'dataloader';
+import { assertPresent } from '#lib/assertPresent.ts';
 import { type AllowedAction, allowedActions } from '#operations/allowedActions.ts';
 import { loadClusterFacts } from '#operations/clusterFacts.ts';
 import type { OperationDeps } from '#operations/deps.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
 
 export type InstancePlace = { clusterId: string; host: string; port: number };
 

@@ -6,7 +6,9 @@ export const relayDescriptions = {
   nodeTypeOptions: { description: 'A thing with an id that `node` finds again.' },
   idFieldOptions: { description: 'Opaque and for ever the same.' },
   pageInfoTypeOptions: { description: 'Where a page lies in the whole list.' },
-  hasNextPageFieldOptions: { description: 'True if more follows. When paging backward: if the page ends before `before`.' },
+  hasNextPageFieldOptions: {
+    description: 'True if more follows. When paging backward: if the page ends before `before`.',
+  },
   hasPreviousPageFieldOptions: {
     description: 'True if something comes before. When paging forward: if the page begins after `after`.',
   },
@@ -16,8 +18,12 @@ export const relayDescriptions = {
   nodeFieldOptions: { description: 'The thing itself.' },
   edgesFieldOptions: { description: 'The things of this page, each with its cursor.' },
   pageInfoFieldOptions: { description: 'Where the page lies in the whole list.' },
-  firstArgOptions: { description: 'How many from the start of the list (or from `after`): 1 to 100, 20 when left out.' },
-  lastArgOptions: { description: 'How many from the end of the list (or before `before`): 1 to 100. Not together with `first`.' },
+  firstArgOptions: {
+    description: 'How many from the start of the list (or from `after`): 1 to 100, 20 when left out.',
+  },
+  lastArgOptions: {
+    description: 'How many from the end of the list (or before `before`): 1 to 100. Not together with `first`.',
+  },
   afterArgOptions: { description: 'Begin after this cursor of the same list in the same order.' },
   beforeArgOptions: { description: 'End before this cursor of the same list in the same order.' },
   defaultConnectionTypeOptions: { description: 'A page of a list.' },

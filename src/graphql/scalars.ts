@@ -4,7 +4,8 @@ import { builder } from './builder.ts';
 const instantPattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/i;
 
 builder.scalarType('DateTime', {
-  description: 'An instant in ISO 8601 with its offset, e.g. 2026-11-22T14:05:00.000Z. Answers are in UTC with milliseconds.',
+  description:
+    'An instant in ISO 8601 with its offset, e.g. 2026-11-22T14:05:00.000Z. Answers are in UTC with milliseconds.',
   serialize: (value) => value.toISOString(),
   parseValue: (value) => {
     const instant = new Date(typeof value === 'string' && instantPattern.test(value) ? value : Number.NaN);
@@ -16,7 +17,8 @@ builder.scalarType('DateTime', {
 });
 
 builder.scalarType('BigInt', {
-  description: 'A whole number of up to 64 bits, as a string of decimal digits, since JSON numbers lose precision beyond 2^53.',
+  description:
+    'A whole number of up to 64 bits, as a string of decimal digits, since JSON numbers lose precision beyond 2^53.',
   serialize: (value) => BigInt(typeof value === 'number' ? Math.trunc(value) : value).toString(),
   parseValue: (value) => {
     if (typeof value === 'string' && /^-?\d{1,19}$/.test(value)) return BigInt(value);
@@ -33,7 +35,8 @@ builder.scalarType('CIDR', {
 });
 
 builder.scalarType('Cursor', {
-  description: 'A place in the event log. Opaque; good for the `events` query and for every subscription of the project.',
+  description:
+    'A place in the event log. Opaque; good for the `events` query and for every subscription of the project.',
   serialize: (value) => value,
   parseValue: (value) => requireString('Cursor', value),
 });

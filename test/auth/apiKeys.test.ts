@@ -52,7 +52,19 @@ describe('authenticate', () => {
     const wrongSecret = `grv_${publicId}_${other.split('_').slice(2).join('_')}`;
     const unknown = `grv_${'0'.repeat(16)}_${plain.slice(21)}`;
     const flipped = plain.slice(0, -2) + (plain.at(-2) === 'A' ? 'B' : 'A') + plain.slice(-1);
-    for (const bearer of [null, '', 'grv_', 'x', wrongSecret, unknown, flipped, `${plain}x`, ` ${plain}`, plain.toUpperCase(), '\0']) {
+    for (const bearer of [
+      null,
+      '',
+      'grv_',
+      'x',
+      wrongSecret,
+      unknown,
+      flipped,
+      `${plain}x`,
+      ` ${plain}`,
+      plain.toUpperCase(),
+      '\0',
+    ]) {
       expect(await authenticate(deps, bearer)).toBe(null);
     }
   });
@@ -71,7 +83,9 @@ describe('authenticate', () => {
     const { deps, admin } = await createWorld();
     const { plain, apiKeyId } = await createApiKey(deps, admin, { name: 'gone', role: 'OPERATOR', expiresAt: null });
     let woken = 0;
-    deps.bus.subscribe('keys', () => void (woken += 1));
+    deps.bus.subscribe('keys', () => {
+      woken += 1;
+    });
     await revokeApiKey(deps, admin, { apiKeyId });
     await revokeApiKey(deps, admin, { apiKeyId });
     expect(await authenticate(deps, plain)).toBe(null);
@@ -87,7 +101,11 @@ describe('making and revoking keys', () => {
     const events = await deps.db.event.findMany({ where: { projectId }, orderBy: { seq: 'asc' } });
     const publicId = expect.stringMatching(/^[0-9a-f]{16}$/);
     expect(events.map(({ type, payload, actor }) => ({ type, payload, actor }))).toEqual([
-      { type: 'API_KEY_CREATED', payload: { name: 'admin', role: 'ADMIN', publicId }, actor: { kind: 'SYSTEM', projectId, name: 'test' } },
+      {
+        type: 'API_KEY_CREATED',
+        payload: { name: 'admin', role: 'ADMIN', publicId },
+        actor: { kind: 'SYSTEM', projectId, name: 'test' },
+      },
       { type: 'API_KEY_CREATED', payload: { name: 'ci', role: 'OPERATOR', publicId }, actor: admin },
       { type: 'API_KEY_REVOKED', payload: { name: 'ci', role: 'OPERATOR', publicId }, actor: admin },
     ]);
@@ -109,7 +127,9 @@ describe('making and revoking keys', () => {
     const { deps, admin } = await createWorld();
     for (const role of ['VIEWER', 'OPERATOR'] as const) {
       const actor: Actor = { ...admin, role };
-      await expect(createApiKey(deps, actor, { name: 'a', role: 'VIEWER', expiresAt: null })).rejects.toThrow(ForbiddenError);
+      await expect(createApiKey(deps, actor, { name: 'a', role: 'VIEWER', expiresAt: null })).rejects.toThrow(
+        ForbiddenError,
+      );
       await expect(revokeApiKey(deps, actor, { apiKeyId: crypto.randomUUID() })).rejects.toThrow(ForbiddenError);
     }
   });

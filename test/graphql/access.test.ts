@@ -47,7 +47,8 @@ function documentFor(kind: string, field: GraphQLField<unknown, unknown>): strin
 describe('without a key', () => {
   test.each(cases)('%s %s is refused, and the error says how to send one', async (kind, _name, field) => {
     const document = documentFor(kind, field);
-    const answer = kind === 'subscription' ? await (await world.subscribe(null, document)).next() : await world.ask(null, document);
+    const answer =
+      kind === 'subscription' ? await (await world.subscribe(null, document)).next() : await world.ask(null, document);
     expect(Object.values(answer?.data ?? {})).toEqual(answer?.data ? [null] : []);
     expect(answer?.errors).toHaveLength(1);
     expect(answer?.errors?.[0]).toMatchObject({

@@ -15,7 +15,8 @@ type Described = { name: string; description?: string | null | undefined };
 /** Everything in a type that a client can see, by its path. */
 function partsOf(type: GraphQLNamedType): [path: string, part: Described][] {
   const parts: [string, Described][] = [[type.name, type]];
-  if (isEnumType(type)) parts.push(...type.getValues().map((value) => [`${type.name}.${value.name}`, value] as [string, Described]));
+  if (isEnumType(type))
+    parts.push(...type.getValues().map((value) => [`${type.name}.${value.name}`, value] as [string, Described]));
   if (isInputObjectType(type)) {
     for (const field of Object.values(type.getFields())) parts.push([`${type.name}.${field.name}`, field]);
   }

@@ -1,4 +1,4 @@
-import { execute, type ExecutionResult, parse, subscribe, validate } from 'graphql';
+import { type ExecutionResult, execute, parse, subscribe, validate } from 'graphql';
 import { expect } from 'vitest';
 import { authenticate } from '#auth/authenticate.ts';
 import { createApiKey } from '#auth/createApiKey.ts';
@@ -13,8 +13,11 @@ import { assertPresent } from '#lib/assertPresent.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
 
 export type Variables = Record<string, unknown>;
-// biome-ignore lint/suspicious/noExplicitAny: an answer has the shape of its document, and each test asserts it
-export type Answer = { data?: any; errors?: { message: string; extensions: Record<string, unknown>; path?: unknown }[] };
+export type Answer = {
+  // biome-ignore lint/suspicious/noExplicitAny: an answer has the shape of its document, and each test asserts it
+  data?: any;
+  errors?: { message: string; extensions: Record<string, unknown>; path?: unknown }[];
+};
 
 export type GraphqlWorld = {
   operations: TestOperations;
@@ -42,7 +45,12 @@ export async function createGraphqlWorld(
   const argsOf = (actor: Actor | null, source: string, variables: Variables) => {
     const document = parse(source);
     expect(validate(schema, document)).toEqual([]);
-    return { schema, document, variableValues: variables, contextValue: createContext({ operations: deps, feed }, actor) };
+    return {
+      schema,
+      document,
+      variableValues: variables,
+      contextValue: createContext({ operations: deps, feed }, actor),
+    };
   };
   const ask: GraphqlWorld['ask'] = async (actor, source, variables = {}) =>
     plain(await execute(argsOf(actor, source, variables)));
@@ -102,7 +110,11 @@ export const at = (seconds: number): Date => new Date(Date.UTC(2026, 0, 1) + sec
 export async function insertCluster(
   { operations }: GraphqlWorld,
   { projectId }: Actor,
-  { instances = 0, observation, ...data }: ClusterData & { instances?: number; observation?: Partial<Observation> } = {},
+  {
+    instances = 0,
+    observation,
+    ...data
+  }: ClusterData & { instances?: number; observation?: Partial<Observation> } = {},
 ): Promise<{ id: string; globalId: string; instanceIds: string[] }> {
   const { db } = operations.deps;
   const name = data.name ?? `c${crypto.randomUUID()}`;

@@ -26,7 +26,11 @@ const document = /* GraphQL */ `
 `;
 
 type Edge = { cursor: string; node: { id: string; name: string; createdAt: string } };
-type Page = { totalCount: number; edges: Edge[]; pageInfo: Record<'hasNextPage' | 'hasPreviousPage', boolean> & Record<'startCursor' | 'endCursor', string> };
+type Page = {
+  totalCount: number;
+  edges: Edge[];
+  pageInfo: Record<'hasNextPage' | 'hasPreviousPage', boolean> & Record<'startCursor' | 'endCursor', string>;
+};
 
 async function page(variables: Variables): Promise<Page> {
   const { data, errors } = await world.ask(actor, document, variables);
@@ -46,7 +50,8 @@ describe.each([
 
   test('the whole list is in order, with the id where the rest is equal', async () => {
     const { edges } = await page({ first: 100, orderBy });
-    const key = ({ node }: Edge) => `${field === 'NAME' ? node.name : node.createdAt} ${Buffer.from(node.id, 'base64')}`;
+    const key = ({ node }: Edge) =>
+      `${field === 'NAME' ? node.name : node.createdAt} ${Buffer.from(node.id, 'base64')}`;
     const keys = edges.map(key);
     const sorted = [...keys].sort();
     expect(keys).toEqual(direction === 'ASC' ? sorted : sorted.reverse());
@@ -95,9 +100,15 @@ test.each<[string, Variables]>([
   ['Give either "first" or "last", not both.', { first: 1, last: 1 }],
   ['"after" is not a cursor', { after: 'x' }],
   ['"before" is not a cursor', { before: Buffer.from('["name","asc","a","x"]').toString('base64url') }],
-  ['"after" is not a cursor', { after: Buffer.from('["name","desc","a","01a20386-7795-70c0-a9fb-976c956703f7"]').toString('base64url') }],
+  [
+    '"after" is not a cursor',
+    { after: Buffer.from('["name","desc","a","01a20386-7795-70c0-a9fb-976c956703f7"]').toString('base64url') },
+  ],
   ['must not contain the character NUL', { filter: { name: { contains: 'a\0' } } }],
-  ['"after" is not a cursor', { after: Buffer.from('["name","asc","\\u0000","01a20386-7795-70c0-a9fb-976c956703f7"]').toString('base64url') }],
+  [
+    '"after" is not a cursor',
+    { after: Buffer.from('["name","asc","\\u0000","01a20386-7795-70c0-a9fb-976c956703f7"]').toString('base64url') },
+  ],
 ])('refused: %s (%j)', async (message, variables) => {
   const { data, errors } = await world.ask(actor, document, variables);
   expect(data).toBe(null);
@@ -105,13 +116,24 @@ test.each<[string, Variables]>([
 });
 
 test("a cluster's own list of instances refuses the same", async () => {
-  const { globalId: id } = await insertCluster(world, await Promise.resolve(actor), { name: 'e', instances: 3, deletedAt: at(9) });
+  const { globalId: id } = await insertCluster(world, await Promise.resolve(actor), {
+    name: 'e',
+    instances: 3,
+    deletedAt: at(9),
+  });
   const ask = (args: string) =>
-    world.ask(actor, `query ($id: ID!) { cluster(by: { id: $id }) { instances(${args}) { nodes { name } pageInfo { endCursor hasNextPage hasPreviousPage } } } }`, { id });
+    world.ask(
+      actor,
+      `query ($id: ID!) { cluster(by: { id: $id }) { instances(${args}) { nodes { name } pageInfo { endCursor hasNextPage hasPreviousPage } } } }`,
+      { id },
+    );
   expect((await ask('first: 101')).errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }]);
   expect((await ask('after: "x"')).errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }]);
   const first = (await ask('first: 2')).data.cluster.instances;
-  expect(first).toMatchObject({ nodes: [{ name: 'e-1' }, { name: 'e-2' }], pageInfo: { hasNextPage: true, hasPreviousPage: false } });
+  expect(first).toMatchObject({
+    nodes: [{ name: 'e-1' }, { name: 'e-2' }],
+    pageInfo: { hasNextPage: true, hasPreviousPage: false },
+  });
   const rest = (await ask(`first: 2, after: "${first.pageInfo.endCursor}"`)).data.cluster.instances;
   expect(rest).toMatchObject({ nodes: [{ name: 'e-3' }], pageInfo: { hasNextPage: false, hasPreviousPage: true } });
   const last = (await ask('last: 1')).data.cluster.instances;

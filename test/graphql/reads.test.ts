@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { at, createGraphqlWorld, globalId, type GraphqlWorld, insertCluster, insertOperation, normalised } from './graphqlWorld.ts';
+import {
+  at,
+  createGraphqlWorld,
+  type GraphqlWorld,
+  globalId,
+  insertCluster,
+  insertOperation,
+  normalised,
+} from './graphqlWorld.ts';
 
 let world: GraphqlWorld;
 beforeAll(async () => {
@@ -16,7 +24,13 @@ test('a cluster is told with everything that belongs to it', async () => {
     healthLevel: 'DEGRADED',
     status: 'BUSY',
     observation: {
-      replication: { upstream: '10.0.0.1:5432', state: 'streaming', lagBytes: 16, lagSeconds: 0.5, position: '0/30001A8' },
+      replication: {
+        upstream: '10.0.0.1:5432',
+        state: 'streaming',
+        lagBytes: 16,
+        lagSeconds: 0.5,
+        position: '0/30001A8',
+      },
       engine: {
         version: '18.4',
         inRecovery: true,
@@ -162,9 +176,9 @@ test('a cluster is told with everything that belongs to it', async () => {
                 "instance": {
                   "name": "orders-2",
                 },
-                "key": "a",
                 "message": null,
                 "name": "join orders-2",
+                "position": 0,
                 "startedAt": "2026-01-01T00:00:05.000Z",
                 "status": "SUCCEEDED",
               },
@@ -172,9 +186,9 @@ test('a cluster is told with everything that belongs to it', async () => {
                 "attempt": 0,
                 "finishedAt": null,
                 "instance": null,
-                "key": "verify",
                 "message": null,
                 "name": "verify the cluster",
+                "position": 1,
                 "startedAt": null,
                 "status": "PENDING",
               },
@@ -254,7 +268,7 @@ test('a cluster is told with everything that belongs to it', async () => {
                 "node": {
                   "address": "10.0.0.1",
                   "agent": {
-                    "connected": true,
+                    "connected": false,
                     "lastSeenAt": "2026-01-01T00:00:03.000Z",
                     "version": "0.1.0",
                   },
@@ -315,7 +329,7 @@ test('a cluster is told with everything that belongs to it', async () => {
                 "node": {
                   "address": "10.0.0.2",
                   "agent": {
-                    "connected": true,
+                    "connected": false,
                     "lastSeenAt": "2026-01-01T00:00:03.000Z",
                     "version": "0.1.0",
                   },
@@ -418,7 +432,15 @@ test('what was never observed is null', async () => {
   const actor = await world.createActor();
   const { id, globalId: clusterId } = await insertCluster(world, actor, { status: 'BUILDING', lifecycle: 'BUILDING' });
   await world.operations.deps.db.instance.create({
-    data: { projectId: actor.projectId, clusterId: id, name: 'i', cpuMillis: 1, memoryMiB: 1, storageGiB: 1, provider: 'fake' },
+    data: {
+      projectId: actor.projectId,
+      clusterId: id,
+      name: 'i',
+      cpuMillis: 1,
+      memoryMiB: 1,
+      storageGiB: 1,
+      provider: 'fake',
+    },
   });
   const answer = await world.ask(
     actor,
@@ -496,11 +518,29 @@ test('events are told oldest first, with opaque ids in their payloads, and paged
   const actor = await world.createActor();
   const cluster = await insertCluster(world, actor, { instances: 1 });
   const [instanceId = ''] = cluster.instanceIds;
-  const row = { projectId: actor.projectId, actor: { kind: 'SYSTEM', projectId: actor.projectId, name: 'monitor' }, at: at(1) };
+  const row = {
+    projectId: actor.projectId,
+    actor: { kind: 'SYSTEM', projectId: actor.projectId, name: 'monitor' },
+    at: at(1),
+  };
   await world.operations.deps.db.event.createMany({
     data: [
-      { ...row, seq: 2, type: 'CLUSTER_STATUS_CHANGED', clusterId: cluster.id, fromStatus: 'BUILDING', toStatus: 'ACTIVE' },
-      { ...row, seq: 3, type: 'INSTANCE_ROLE_CHANGED', clusterId: cluster.id, instanceId, payload: { reasons: [{ instanceId }] } },
+      {
+        ...row,
+        seq: 2,
+        type: 'CLUSTER_STATUS_CHANGED',
+        clusterId: cluster.id,
+        fromStatus: 'BUILDING',
+        toStatus: 'ACTIVE',
+      },
+      {
+        ...row,
+        seq: 3,
+        type: 'INSTANCE_ROLE_CHANGED',
+        clusterId: cluster.id,
+        instanceId,
+        payload: { reasons: [{ instanceId }] },
+      },
     ],
   });
   const document = /* GraphQL */ `

@@ -12,13 +12,17 @@ beforeAll(async () => {
     const { id, instanceIds } = await insertCluster(world, actor, {
       instances: 3,
       healthReasons: [],
-      observation: { replication: { upstream: '10.0.0.1:5432', state: 'streaming', lagBytes: 0, lagSeconds: 0, position: '0/1' } },
+      observation: {
+        replication: { upstream: '10.0.0.1:5432', state: 'streaming', lagBytes: 0, lagSeconds: 0, position: '0/1' },
+      },
     });
     await world.operations.deps.db.cluster.update({
       where: { id },
       data: { healthReasons: [{ code: 'INSTANCE_DOWN', message: 'down', instanceId: instanceIds[1] ?? null }] },
     });
-    await insertOperation(world, actor, id, { steps: { create: { key: 'a', position: 0, name: 'a', instanceId: instanceIds[0] ?? null } } });
+    await insertOperation(world, actor, id, {
+      steps: { create: { key: 'a', position: 0, name: 'a', instanceId: instanceIds[0] ?? null } },
+    });
     await insertOperation(world, actor, id, { finishedAt: at(1), status: 'SUCCEEDED', result: {} });
   }
 });
@@ -34,14 +38,34 @@ async function statementsFor(fields: string): Promise<number> {
 
 test.each([
   [1, 'a plain list', 'id name status statusReason version engine { name } engineVersion instanceCount createdAt'],
-  [1, 'health and network', 'health { level reasons { code message } observedAt } network { cidr accessRules { cidr } }'],
+  [
+    1,
+    'health and network',
+    'health { level reasons { code message } observedAt } network { cidr accessRules { cidr } }',
+  ],
   [2, 'instances', 'name instances { totalCount nodes { name role status observedAt } pageInfo { hasNextPage } }'],
-  [2, 'instances with all that is observed', 'instances { edges { node { storageUsedBytes connections agent { connected } engineInfo { __typename } replication { state } } } }'],
+  [
+    2,
+    'instances with all that is observed',
+    'instances { edges { node { storageUsedBytes connections agent { connected } engineInfo { __typename } replication { state } } } }',
+  ],
   [2, 'endpoints', 'endpoints { uri }'],
-  [2, 'instances, primary and endpoints', 'name primary { name port } endpoints { uri } instances { nodes { name role } }'],
-  [2, 'instances under two names', 'a: instances(first: 1) { nodes { name } } b: instances(last: 1) { nodes { address } }'],
+  [
+    2,
+    'instances, primary and endpoints',
+    'name primary { name port } endpoints { uri } instances { nodes { name role } }',
+  ],
+  [
+    2,
+    'instances under two names',
+    'a: instances(first: 1) { nodes { name } } b: instances(last: 1) { nodes { address } }',
+  ],
   [2, 'the running operation', 'currentOperation { kind status progress }'],
-  [4, 'the running operation with its steps and their instances', 'currentOperation { steps { name instance { name } } }'],
+  [
+    4,
+    'the running operation with its steps and their instances',
+    'currentOperation { steps { name instance { name } } }',
+  ],
   [2, 'the instances of the reasons of health', 'health { reasons { instance { name } } }'],
   [4, 'allowed actions', 'allowedActions { action allowed blockers { code } }'],
   [4, 'upstream instances', 'instances { nodes { replication { upstream { name } } } }'],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Actor } from '#domain/actor.ts';
-import { createGraphqlWorld, globalId, type GraphqlWorld, insertCluster, insertOperation } from './graphqlWorld.ts';
+import { createGraphqlWorld, type GraphqlWorld, globalId, insertCluster, insertOperation } from './graphqlWorld.ts';
 
 let world: GraphqlWorld;
 let owner: Actor;
@@ -131,9 +131,13 @@ describe('mutations find nothing of another project', () => {
   ])('%s', async (mutation, argument, noun) => {
     const foreign = { clusterId: cluster.globalId, operationId: operation.globalId, apiKeyId: ownersKey }[argument];
     for (const id of [foreign, encoded(`Cluster:${uuid}`), 'x']) {
-      const answer = await world.ask(stranger, `mutation ($id: ID!) { r: ${mutation}(input: { ${argument}: $id }) { ${error} } }`, {
-        id,
-      });
+      const answer = await world.ask(
+        stranger,
+        `mutation ($id: ID!) { r: ${mutation}(input: { ${argument}: $id }) { ${error} } }`,
+        {
+          id,
+        },
+      );
       expect(answer).toEqual({
         data: {
           r: { __typename: 'NotFoundError', code: 'NOT_FOUND', message: `The ${noun} does not exist in this project.` },
@@ -149,7 +153,9 @@ describe('subscriptions', () => {
     ['operation', 'The operation', () => [operation.globalId, cluster.globalId, 'x']],
   ])('%s of another project is refused at once', async (field, noun, ids) => {
     for (const id of ids()) {
-      const stream = await world.subscribe(stranger, `subscription ($id: ID!) { ${field}(id: $id) { __typename } }`, { id });
+      const stream = await world.subscribe(stranger, `subscription ($id: ID!) { ${field}(id: $id) { __typename } }`, {
+        id,
+      });
       expect((await stream.next())?.errors).toMatchObject([
         { message: `${noun} does not exist in this project.`, extensions: { code: 'NOT_FOUND' } },
       ]);

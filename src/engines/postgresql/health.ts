@@ -1,9 +1,7 @@
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { Health, HealthReason, HealthReasonCode } from '#domain/health.ts';
+import { limits } from '#domain/limits.ts';
 import { assertNever } from '#lib/assertNever.ts';
-
-/** A replica that is further behind is reported as lagging. */
-export const lagLimitBytes = 16 * 1024 * 1024;
 
 /** How a group of one primary and its replicas is doing. Pure. */
 export function postgresqlHealth(cluster: Pick<ClusterFacts, 'instances' | 'primaryInstanceId'>): Health {
@@ -110,10 +108,10 @@ function replicationFault(
   if (primaries.length === 1 && primary && !follows(replication.upstream, primary)) {
     return { code: 'REPLICATION_BROKEN', message: `${name} follows ${replication.upstream}, not ${primary.name}.` };
   }
-  if ((replication.lagBytes ?? 0) <= lagLimitBytes) return null;
+  if ((replication.lagBytes ?? 0) <= limits.replicationLagBytes) return null;
   return {
     code: 'REPLICATION_LAGGING',
-    message: `${name} is ${replication.lagBytes} bytes behind its primary; ${lagLimitBytes} are normal.`,
+    message: `${name} is ${replication.lagBytes} bytes behind its primary; ${limits.replicationLagBytes} are normal.`,
   };
 }
 

@@ -52,7 +52,10 @@ export async function keysetConnection<Where extends object, Node extends { id: 
 
 const opposite = { asc: 'desc', desc: 'asc' } as const;
 
-function cursorConditions(ordering: Ordering, { after, before }: { after: string | null; before: string | null }): object[] {
+function cursorConditions(
+  ordering: Ordering,
+  { after, before }: { after: string | null; before: string | null },
+): object[] {
   return [
     ...(after === null ? [] : [beyondCursor(ordering, after, 'after')]),
     ...(before === null ? [] : [beyondCursor(ordering, before, 'before')]),

@@ -14,7 +14,10 @@ type Found<Node> = {
 };
 
 /** A page of what a search found. */
-export function toConnection<Node>(request: PageRequest, { rows, cursorOf, totalCount }: Found<Node>): Connection<Node> {
+export function toConnection<Node>(
+  request: PageRequest,
+  { rows, cursorOf, totalCount }: Found<Node>,
+): Connection<Node> {
   const hasMore = rows.length > request.size;
   const page = rows.slice(0, request.size);
   if (request.backward) page.reverse();

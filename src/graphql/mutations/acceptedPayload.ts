@@ -17,7 +17,10 @@ export function acceptedPayload(name: string, description: string) {
         type: 'Operation',
         description: 'The operation that carries it out; watch it with the subscription `operation`.',
         resolve: (query, { operationId: id }, _args, context) =>
-          context.db.operation.findUniqueOrThrow({ ...query, where: { id, projectId: requireActor(context).projectId } }),
+          context.db.operation.findUniqueOrThrow({
+            ...query,
+            where: { id, projectId: requireActor(context).projectId },
+          }),
       }),
     }),
   });

@@ -14,7 +14,8 @@ const CancelOperationPayload = acceptedPayload(
 builder.mutationField('cancelOperation', (t) =>
   t.fieldWithInput({
     type: CancelOperationPayload,
-    description: 'Stops an operation at the next step border and leaves the cluster as it then is. Asking twice is asking once.',
+    description:
+      'Stops an operation at the next step border and leaves the cluster as it then is. Asking twice is asking once.',
     errors: { types: [NotFoundError, OperationNotCancellableError, ForbiddenError] },
     typeOptions: { description: 'What operation to stop.' },
     input: { operationId: t.input.id({ required: true, description: operationIdDescription }) },

@@ -5,20 +5,18 @@ import { requireActor } from '../errors.ts';
 import { ApiKeyRole } from '../types/Actor.ts';
 import { ApiKey } from '../types/ApiKey.ts';
 
-const CreateApiKeyPayload = builder
-  .objectRef<{ apiKeyId: string; plain: string }>('CreateApiKeyPayload')
-  .implement({
-    description: 'The key was made.',
-    fields: (t) => ({
-      key: t.exposeString('plain', { description: 'The key itself. Shown this once: only a hash of it is stored.' }),
-      apiKey: t.prismaField({
-        type: ApiKey,
-        description: 'What is known of the key.',
-        resolve: (query, { apiKeyId: id }, _args, context) =>
-          context.db.apiKey.findUniqueOrThrow({ ...query, where: { id, projectId: requireActor(context).projectId } }),
-      }),
+const CreateApiKeyPayload = builder.objectRef<{ apiKeyId: string; plain: string }>('CreateApiKeyPayload').implement({
+  description: 'The key was made.',
+  fields: (t) => ({
+    key: t.exposeString('plain', { description: 'The key itself. Shown this once: only a hash of it is stored.' }),
+    apiKey: t.prismaField({
+      type: ApiKey,
+      description: 'What is known of the key.',
+      resolve: (query, { apiKeyId: id }, _args, context) =>
+        context.db.apiKey.findUniqueOrThrow({ ...query, where: { id, projectId: requireActor(context).projectId } }),
     }),
-  });
+  }),
+});
 
 builder.mutationField('createApiKey', (t) =>
   t.fieldWithInput({

@@ -27,7 +27,10 @@ const InstanceInput = builder.inputType('InstanceInput', {
   description: 'One instance of a new cluster.',
   fields: (t) => ({
     name: t.string({ description: `Its name, unique in the cluster. ${names}. Left out: made from the cluster's.` }),
-    size: t.field({ type: InstanceSizeInput, description: "Its size; all of a cluster's are equal. Left out: the cluster's." }),
+    size: t.field({
+      type: InstanceSizeInput,
+      description: "Its size; all of a cluster's are equal. Left out: the cluster's.",
+    }),
   }),
 });
 
@@ -48,11 +51,22 @@ builder.mutationField('createCluster', (t) =>
     typeOptions: { description: 'What cluster to make.' },
     input: {
       name: t.input.string({ required: true, description: `Unique in the project. ${names}.` }),
-      engine: t.input.string({ required: true, description: 'The name of an engine, e.g. "postgresql"; see `engines`.' }),
-      engineVersion: t.input.string({ description: 'E.g. "18"; see `engines`. Left out: the newest that is available.' }),
+      engine: t.input.string({
+        required: true,
+        description: 'The name of an engine, e.g. "postgresql"; see `engines`.',
+      }),
+      engineVersion: t.input.string({
+        description: 'E.g. "18"; see `engines`. Left out: the newest that is available.',
+      }),
       instanceCount: t.input.int({ description: 'How many instances. Give either this or `instances`.' }),
-      instances: t.input.field({ type: [InstanceInput], description: 'An entry for each instance, instead of `instanceCount`.' }),
-      size: t.input.field({ type: InstanceSizeInput, description: 'The size of each instance. Left out: a small one.' }),
+      instances: t.input.field({
+        type: [InstanceInput],
+        description: 'An entry for each instance, instead of `instanceCount`.',
+      }),
+      size: t.input.field({
+        type: InstanceSizeInput,
+        description: 'The size of each instance. Left out: a small one.',
+      }),
       accessRules: t.input.field({
         type: [AccessRuleInput],
         description: `Who may connect: at most ${limits.accessRulesPerCluster} networks. Left out: this host only.`,
@@ -61,6 +75,9 @@ builder.mutationField('createCluster', (t) =>
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
     },
     resolve: (_root, { input: { idempotencyKey = null, ...input } }, context) =>
-      accept(context.operations, requireActor(context), createCluster, input, { idempotencyKey, expectedVersion: null }),
+      accept(context.operations, requireActor(context), createCluster, input, {
+        idempotencyKey,
+        expectedVersion: null,
+      }),
   }),
 );

@@ -23,7 +23,8 @@ const DeleteClusterPayload = acceptedPayload(
 builder.mutationField('deleteCluster', (t) =>
   t.fieldWithInput({
     type: DeleteClusterPayload,
-    description: 'Removes every process, volume, address, rule and network of a cluster, and its data. Its record stays.',
+    description:
+      'Removes every process, volume, address, rule and network of a cluster, and its data. Its record stays.',
     errors: {
       types: [
         NotFoundError,

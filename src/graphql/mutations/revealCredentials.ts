@@ -13,7 +13,8 @@ const RevealCredentialsPayload = builder.objectRef<Credentials>('RevealCredentia
     database: t.exposeString('database', { description: 'The database that is there from the start.' }),
     uri: t.exposeString('uri', {
       nullable: true,
-      description: 'What a client library takes, with the password, to the primary; null while no primary has an address.',
+      description:
+        'What a client library takes, with the password, to the primary; null while no primary has an address.',
     }),
   }),
 });
@@ -21,7 +22,8 @@ const RevealCredentialsPayload = builder.objectRef<Credentials>('RevealCredentia
 builder.mutationField('revealCredentials', (t) =>
   t.fieldWithInput({
     type: RevealCredentialsPayload,
-    description: "The only way to the password of a cluster. Needs a key of role ADMIN, and is an event in the project's log.",
+    description:
+      "The only way to the password of a cluster. Needs a key of role ADMIN, and is an event in the project's log.",
     errors: { types: [NotFoundError, ForbiddenError] },
     typeOptions: { description: 'Of which cluster.' },
     input: { clusterId: t.input.id({ required: true, description: clusterIdDescription }) },

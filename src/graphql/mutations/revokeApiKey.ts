@@ -20,11 +20,14 @@ const RevokeApiKeyPayload = builder.objectRef<{ apiKeyId: string }>('RevokeApiKe
 builder.mutationField('revokeApiKey', (t) =>
   t.fieldWithInput({
     type: RevokeApiKeyPayload,
-    description: 'Takes a key of this project back, at once. Needs a key of role ADMIN; the last such key cannot be revoked.',
+    description:
+      'Takes a key of this project back, at once. Needs a key of role ADMIN; the last such key cannot be revoked.',
     errors: { types: [NotFoundError, InvalidInputError, ForbiddenError] },
     typeOptions: { description: 'What key to take back.' },
     input: { apiKeyId: t.input.id({ required: true, description: 'The id of the key.' }) },
     resolve: async (_root, { input }, context) =>
-      await revokeApiKey(context.operations, requireActor(context), { apiKeyId: requireIdOf('ApiKey', input.apiKeyId) }),
+      await revokeApiKey(context.operations, requireActor(context), {
+        apiKeyId: requireIdOf('ApiKey', input.apiKeyId),
+      }),
   }),
 );

@@ -44,11 +44,17 @@ builder.mutationField('updateCluster', (t) =>
         type: [AccessRuleInput],
         description: `Who may connect, instead of the rules so far: at most ${limits.accessRulesPerCluster} networks.`,
       }),
-      deletionProtection: t.input.boolean({ description: 'True: the cluster cannot be deleted. Needs a key of role ADMIN.' }),
+      deletionProtection: t.input.boolean({
+        description: 'True: the cluster cannot be deleted. Needs a key of role ADMIN.',
+      }),
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
       expectedVersion: t.input.int({ description: expectedVersionDescription }),
     },
-    resolve: async (_root, { input: { clusterId, idempotencyKey = null, expectedVersion = null, ...changes } }, context) =>
+    resolve: async (
+      _root,
+      { input: { clusterId, idempotencyKey = null, expectedVersion = null, ...changes } },
+      context,
+    ) =>
       await accept(
         context.operations,
         requireActor(context),

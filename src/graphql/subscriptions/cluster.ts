@@ -16,7 +16,10 @@ const ClusterSnapshot = builder.objectRef<Snapshot>('ClusterSnapshot').implement
       resolve: (query, { clusterId: id }, _args, context) =>
         context.db.cluster.findUniqueOrThrow({ ...query, where: { id, projectId: requireActor(context).projectId } }),
     }),
-    cursor: t.expose('cursor', { type: 'Cursor', description: 'Resume from here. Everything up to it is in the snapshot.' }),
+    cursor: t.expose('cursor', {
+      type: 'Cursor',
+      description: 'Resume from here. Everything up to it is in the snapshot.',
+    }),
   }),
 });
 
@@ -35,11 +38,16 @@ builder.subscriptionField('cluster', (t) =>
     description: 'A cluster as it is now, then every event about it, its instances and its operations.',
     args: {
       id: t.arg.id({ required: true, description: 'The id of the cluster.' }),
-      after: t.arg({ type: 'Cursor', description: 'Begin behind this cursor, without a snapshot. Left out: with one.' }),
+      after: t.arg({
+        type: 'Cursor',
+        description: 'Begin behind this cursor, without a snapshot. Left out: with one.',
+      }),
     },
     subscribe: async (_root, { id, after = null }, context) => {
       const clusterId = await requireCluster(context, id);
-      return after === null ? snapshotThenFollow(context, clusterId) : expected(() => follow(context, clusterId, after));
+      return after === null
+        ? snapshotThenFollow(context, clusterId)
+        : expected(() => follow(context, clusterId, after));
     },
     resolve: (message) => message as ClusterMessageFacts,
   }),

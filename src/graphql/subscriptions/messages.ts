@@ -14,7 +14,8 @@ export const EventBatch = builder.objectRef<Message<'batch'>>('EventBatch').impl
 });
 
 export const Heartbeat = builder.objectRef<Message<'heartbeat'>>('Heartbeat').implement({
-  description: 'Nothing happened that was asked for; the stream is alive. Sent at least every 15 seconds, and when the server stops.',
+  description:
+    'Nothing happened that was asked for; the stream is alive. Sent at least every 15 seconds, and when the server stops.',
   fields: (t) => ({
     cursor: t.expose('cursor', { type: 'Cursor', description: 'Resume from here.' }),
     at: t.expose('at', { type: 'DateTime', description: 'The time of the server.' }),
@@ -31,14 +32,23 @@ export const ResumeGap = builder.objectRef<Message<'gap'>>('ResumeGap').implemen
   description: 'Events are missing here: read the state anew. The events from now on follow.',
   fields: (t) => ({
     reason: t.expose('reason', { type: ResumeGapReason, description: 'Why they are missing.' }),
-    oldestCursor: t.expose('oldestCursor', { type: 'Cursor', description: 'Before the oldest event that the log keeps.' }),
+    oldestCursor: t.expose('oldestCursor', {
+      type: 'Cursor',
+      description: 'Before the oldest event that the log keeps.',
+    }),
   }),
 });
 
 export const SlowSubscriber = builder.objectRef<Message<'overflow'>>('SlowSubscriber').implement({
-  description: 'The last message of a stream whose reader is too slow: too much was waiting. Nothing after the cursor was sent.',
+  description:
+    'The last message of a stream whose reader is too slow: too much was waiting. Nothing after the cursor was sent.',
   fields: (t) => ({ cursor: t.expose('cursor', { type: 'Cursor', description: 'Resume from here.' }) }),
 });
 
 /** The type of each message of the feed. */
-export const messageTypes = { batch: EventBatch, heartbeat: Heartbeat, gap: ResumeGap, overflow: SlowSubscriber } as const;
+export const messageTypes = {
+  batch: EventBatch,
+  heartbeat: Heartbeat,
+  gap: ResumeGap,
+  overflow: SlowSubscriber,
+} as const;

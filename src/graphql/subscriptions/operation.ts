@@ -7,7 +7,8 @@ import { idOf, nounOf } from '../globalId.ts';
 builder.subscriptionField('operation', (t) =>
   t.prismaField({
     type: 'Operation',
-    description: 'An operation as it is now, then at each change of its status or of a step. Completes when the operation has ended.',
+    description:
+      'An operation as it is now, then at each change of its status or of a step. Completes when the operation has ended.',
     args: { id: t.arg.id({ required: true, description: 'The id of the operation.' }) },
     subscribe: async (_root, { id }, context) => {
       const operationId = idOf('Operation', id);

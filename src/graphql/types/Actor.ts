@@ -1,4 +1,4 @@
-import { type Actor as ActorFacts, type Role } from '#domain/actor.ts';
+import type { Actor as ActorFacts, Role } from '#domain/actor.ts';
 import { builder } from '../builder.ts';
 import { describedEnum } from '../describedEnum.ts';
 import { toGlobalId } from '../globalId.ts';

@@ -1,7 +1,7 @@
 import type { Prisma } from '#generated/prisma/client.ts';
+import { builder } from '../builder.ts';
 import { keysetConnection } from '../connections/keysetConnection.ts';
 import { nodesOf } from '../connections/nodesOf.ts';
-import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
 import { toGlobalId } from '../globalId.ts';
 import { ApiKeyRole } from './Actor.ts';
@@ -25,7 +25,8 @@ builder.queryField('apiKeys', (t) =>
     {
       type: ApiKey,
       authScopes: { permission: 'keys:manage' },
-      description: "The project's keys in the order in which they were made, revoked ones too. Needs a key of role ADMIN.",
+      description:
+        "The project's keys in the order in which they were made, revoked ones too. Needs a key of role ADMIN.",
       resolve: (_root, args, context, info) =>
         keysetConnection({
           context,

@@ -31,7 +31,10 @@ const AccessRule = builder.objectRef<AccessRuleFacts>('AccessRule').implement({
   description: 'A network whose clients may connect.',
   fields: (t) => ({
     cidr: t.expose('cidr', { type: 'CIDR', description: 'The network that clients connect from.' }),
-    description: t.exposeString('description', { nullable: true, description: 'What it is for, in its maker\'s words.' }),
+    description: t.exposeString('description', {
+      nullable: true,
+      description: "What it is for, in its maker's words.",
+    }),
   }),
 });
 
@@ -43,22 +46,20 @@ export const AccessRuleInput = builder.inputType('AccessRuleInput', {
   }),
 });
 
-const Network = builder
-  .objectRef<{ cidr: string | null; accessRules: AccessRuleFacts[] }>('Network')
-  .implement({
-    description: "A cluster's common network, and who may connect.",
-    fields: (t) => ({
-      cidr: t.expose('cidr', {
-        type: 'CIDR',
-        nullable: true,
-        description: 'The network that the instances have their addresses in; null until it exists.',
-      }),
-      accessRules: t.expose('accessRules', {
-        type: [AccessRule],
-        description: 'Who may connect. Clients from any other network are refused.',
-      }),
+const Network = builder.objectRef<{ cidr: string | null; accessRules: AccessRuleFacts[] }>('Network').implement({
+  description: "A cluster's common network, and who may connect.",
+  fields: (t) => ({
+    cidr: t.expose('cidr', {
+      type: 'CIDR',
+      nullable: true,
+      description: 'The network that the instances have their addresses in; null until it exists.',
     }),
-  });
+    accessRules: t.expose('accessRules', {
+      type: [AccessRule],
+      description: 'Who may connect. Clients from any other network are refused.',
+    }),
+  }),
+});
 
 export const Cluster = builder.prismaNode('Cluster', {
   id: { field: 'id', description: 'Opaque and for ever the same.' },
@@ -93,7 +94,11 @@ export const Cluster = builder.prismaNode('Cluster', {
     deletionProtection: t.exposeBoolean('deletionProtection'),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When its creation was accepted.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When its record last changed.' }),
-    deletedAt: t.expose('deletedAt', { type: 'DateTime', nullable: true, description: 'When it was gone; null while it is not.' }),
+    deletedAt: t.expose('deletedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was gone; null while it is not.',
+    }),
   }),
 });
 
@@ -141,7 +146,10 @@ builder.queryField('clusters', (t) =>
       type: Cluster,
       description: "The project's clusters. By name where no order is given.",
       args: {
-        filter: t.arg({ type: ClusterFilter, description: 'Which clusters to list; all that are not deleted when left out.' }),
+        filter: t.arg({
+          type: ClusterFilter,
+          description: 'Which clusters to list; all that are not deleted when left out.',
+        }),
         orderBy: t.arg({ type: ClusterOrder, description: 'The order; by name when left out.' }),
       },
       resolve: (_root, { filter, orderBy, ...args }, context, info) =>
@@ -149,7 +157,10 @@ builder.queryField('clusters', (t) =>
           context,
           info,
           args,
-          ordering: { column: orderColumns[orderBy?.field ?? 'NAME'], direction: directionOf[orderBy?.direction ?? 'ASC'] },
+          ordering: {
+            column: orderColumns[orderBy?.field ?? 'NAME'],
+            direction: directionOf[orderBy?.direction ?? 'ASC'],
+          },
           where: clusterCondition(requireActor(context).projectId, filter ?? {}),
           find: (query) => context.db.cluster.findMany(query),
           count: (query) => context.db.cluster.count(query),
@@ -185,7 +196,10 @@ builder.queryField('cluster', (t) =>
     resolve: async (query, _root, { by }, context) => {
       const where = whereOf(by);
       if (where === null) return null;
-      return await context.db.cluster.findFirst({ ...query, where: { ...where, projectId: requireActor(context).projectId } });
+      return await context.db.cluster.findFirst({
+        ...query,
+        where: { ...where, projectId: requireActor(context).projectId },
+      });
     },
   }),
 );

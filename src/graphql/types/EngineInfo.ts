@@ -42,7 +42,9 @@ const PostgresInfo = builder.objectRef<PostgresFacts>('PostgresInfo').implement(
   description: 'What only PostgreSQL has, as its server told when the instance was last observed.',
   fields: (t) => ({
     version: t.exposeString('version', { description: 'The exact release of the server, e.g. "18.4".' }),
-    inRecovery: t.exposeBoolean('inRecovery', { description: 'True on a replica: it replays WAL and accepts no writes.' }),
+    inRecovery: t.exposeBoolean('inRecovery', {
+      description: 'True on a replica: it replays WAL and accepts no writes.',
+    }),
     timeline: t.exposeInt('timeline', {
       nullable: true,
       description: 'The timeline: one more with each promotion; null if not known.',
@@ -78,13 +80,17 @@ const PostgresInfo = builder.objectRef<PostgresFacts>('PostgresInfo').implement(
     }),
     replicationLagSeconds: t.float({
       nullable: true,
-      description: 'Seconds since the change was made that this replica replayed last; null on a primary and if not known.',
+      description:
+        'Seconds since the change was made that this replica replayed last; null on a primary and if not known.',
       resolve: ({ common }) => common.replication?.lagSeconds ?? null,
     }),
     systemIdentifier: t.exposeString('systemIdentifier', {
       description: 'Identifies the body of data: the same on all instances of a cluster.',
     }),
-    replicas: t.expose('replicas', { type: [PostgresReplica], description: 'Those that follow it; empty on a replica.' }),
+    replicas: t.expose('replicas', {
+      type: [PostgresReplica],
+      description: 'Those that follow it; empty on a replica.',
+    }),
     slots: t.expose('slots', { type: [PostgresSlot], description: 'Its replication slots.' }),
   }),
 });

@@ -3,7 +3,7 @@ import {
   ClusterBusyError,
   ClusterStatusError,
   DeletionProtectedError,
-  DomainError,
+  type DomainError,
   EngineUnavailableError,
   type ErrorCode as ErrorCodeName,
   type FieldFault,
@@ -42,11 +42,15 @@ export const ErrorCode = describedEnum<ErrorCodeName>(
   },
 );
 
-const TopologyRule = describedEnum<TopologyRuleName>('TopologyRule', 'A rule on the instances of a cluster. More may be added.', {
-  INSTANCE_COUNT: 'The number of instances lies between a minimum and a maximum.',
-  ODD_INSTANCE_COUNT: 'The number of instances is odd, so that a majority always exists.',
-  EQUAL_SIZES: 'All instances of a cluster have the same size.',
-});
+const TopologyRule = describedEnum<TopologyRuleName>(
+  'TopologyRule',
+  'A rule on the instances of a cluster. More may be added.',
+  {
+    INSTANCE_COUNT: 'The number of instances lies between a minimum and a maximum.',
+    ODD_INSTANCE_COUNT: 'The number of instances is odd, so that a majority always exists.',
+    EQUAL_SIZES: 'All instances of a cluster have the same size.',
+  },
+);
 
 export const ErrorInterface = builder.interfaceRef<DomainError>('Error').implement({
   description: 'An expected failure. Select it in every result, so that errors added later are seen too.',

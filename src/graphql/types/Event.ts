@@ -85,8 +85,14 @@ export const Event = builder.objectRef<LoggedEvent>('Event').implement({
           ? null
           : context.db.operation.findUnique({ ...query, where: { id, projectId: requireActor(context).projectId } }),
     }),
-    fromStatus: t.exposeString('fromStatus', { nullable: true, description: 'The status before; null if there was none.' }),
-    toStatus: t.exposeString('toStatus', { nullable: true, description: 'The status after; null if it is not about a status.' }),
+    fromStatus: t.exposeString('fromStatus', {
+      nullable: true,
+      description: 'The status before; null if there was none.',
+    }),
+    toStatus: t.exposeString('toStatus', {
+      nullable: true,
+      description: 'The status after; null if it is not about a status.',
+    }),
     payload: t.field({
       type: 'JSON',
       description: 'More, by the type of the event: the names of what it is about, the reason.',

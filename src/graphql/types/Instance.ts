@@ -1,7 +1,10 @@
 import { isSilent } from '#domain/instanceStatus.ts';
 import type { Observation } from '#domain/observation.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
-import type { InstanceRole as InstanceRoleName, InstanceStatus as InstanceStatusName } from '#generated/prisma/enums.ts';
+import type {
+  InstanceRole as InstanceRoleName,
+  InstanceStatus as InstanceStatusName,
+} from '#generated/prisma/enums.ts';
 import { builder } from '../builder.ts';
 import { keysetConnection } from '../connections/keysetConnection.ts';
 import { nodesOf } from '../connections/nodesOf.ts';
@@ -143,7 +146,11 @@ export const Instance = builder.prismaNode('Instance', {
       resolve: (instance) => engineInfoOf(observationOf(instance)),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was asked for.' }),
-    removedAt: t.expose('removedAt', { type: 'DateTime', nullable: true, description: 'When it was gone; null while it is not.' }),
+    removedAt: t.expose('removedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was gone; null while it is not.',
+    }),
   }),
 });
 
@@ -166,10 +173,14 @@ const InstanceFilter = builder.inputType('InstanceFilter', {
   }),
 });
 
-const InstanceOrderField = describedEnum<'NAME' | 'CREATED_AT'>('InstanceOrderField', 'What instances are ordered by.', {
-  NAME: 'The name.',
-  CREATED_AT: 'When it was asked for.',
-});
+const InstanceOrderField = describedEnum<'NAME' | 'CREATED_AT'>(
+  'InstanceOrderField',
+  'What instances are ordered by.',
+  {
+    NAME: 'The name.',
+    CREATED_AT: 'When it was asked for.',
+  },
+);
 
 const InstanceOrder = builder.inputType('InstanceOrder', {
   description: 'The order of a list of instances. Equal ones are ordered by their ids.',
@@ -200,7 +211,10 @@ builder.queryField('instances', (t) =>
       type: Instance,
       description: "The instances of all the project's clusters. By name where no order is given.",
       args: {
-        filter: t.arg({ type: InstanceFilter, description: 'Which instances to list; all that are not removed when left out.' }),
+        filter: t.arg({
+          type: InstanceFilter,
+          description: 'Which instances to list; all that are not removed when left out.',
+        }),
         orderBy: t.arg({ type: InstanceOrder, description: 'The order; by name when left out.' }),
       },
       resolve: (_root, { filter, orderBy, ...args }, context, info) =>
@@ -208,7 +222,10 @@ builder.queryField('instances', (t) =>
           context,
           info,
           args,
-          ordering: { column: orderColumns[orderBy?.field ?? 'NAME'], direction: directionOf[orderBy?.direction ?? 'ASC'] },
+          ordering: {
+            column: orderColumns[orderBy?.field ?? 'NAME'],
+            direction: directionOf[orderBy?.direction ?? 'ASC'],
+          },
           where: instanceCondition(requireActor(context).projectId, filter ?? {}),
           find: (query) => context.db.instance.findMany(query),
           count: (query) => context.db.instance.count(query),

@@ -1,11 +1,11 @@
 import type { Actor as ActorFacts } from '#domain/actor.ts';
+import { isFinished } from '#domain/operationStatus.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import type {
   OperationKind as OperationKindName,
   OperationStatus as OperationStatusName,
   StepStatus as StepStatusName,
 } from '#generated/prisma/enums.ts';
-import { isFinished } from '#domain/operationStatus.ts';
 import { builder } from '../builder.ts';
 import { keysetConnection } from '../connections/keysetConnection.ts';
 import { nodesOf } from '../connections/nodesOf.ts';
@@ -16,11 +16,15 @@ import { Actor } from './Actor.ts';
 import { directionOf, OrderDirection } from './filters.ts';
 import { OperationResult } from './OperationResult.ts';
 
-export const OperationKind = describedEnum<OperationKindName>('OperationKind', 'The kinds of lifecycle change. More may be added.', {
-  CREATE_CLUSTER: 'Make a cluster and its instances.',
-  UPDATE_CLUSTER: 'Change who may connect, or the deletion protection.',
-  DELETE_CLUSTER: 'Remove everything of a cluster but its record.',
-});
+export const OperationKind = describedEnum<OperationKindName>(
+  'OperationKind',
+  'The kinds of lifecycle change. More may be added.',
+  {
+    CREATE_CLUSTER: 'Make a cluster and its instances.',
+    UPDATE_CLUSTER: 'Change who may connect, or the deletion protection.',
+    DELETE_CLUSTER: 'Remove everything of a cluster but its record.',
+  },
+);
 
 export const OperationStatus = describedEnum<OperationStatusName>(
   'OperationStatus',
@@ -50,22 +54,43 @@ const OperationError = builder.objectRef<OperationErrorFacts>('OperationError').
   fields: (t) => ({
     code: t.exposeString('code', { description: 'What went wrong, for programs. More codes may be added.' }),
     message: t.exposeString('message', { description: 'What went wrong, for people.' }),
-    step: t.exposeString('step', { nullable: true, description: 'The name of the step that failed; null if it was none.' }),
-    retryable: t.exposeBoolean('retryable', { description: 'True if `retryOperation` may help without any other change.' }),
+    step: t.exposeString('step', {
+      nullable: true,
+      description: 'The name of the step that failed; null if it was none.',
+    }),
+    retryable: t.exposeBoolean('retryable', {
+      description: 'True if `retryOperation` may help without any other change.',
+    }),
   }),
 });
 
 builder.prismaObject('OperationStep', {
   select: { operationId: true, key: true },
   fields: (t) => ({
-    position: t.exposeInt('position', { description: 'Its place in the operation, from 0; the same for the same work.' }),
+    position: t.exposeInt('position', {
+      description: 'Its place in the operation, from 0; the same for the same work.',
+    }),
     name: t.exposeString('name', { description: 'What is done, in words.' }),
-    instance: t.relation('instance', { nullable: true, description: 'The instance that it works on; null if it is none.' }),
+    instance: t.relation('instance', {
+      nullable: true,
+      description: 'The instance that it works on; null if it is none.',
+    }),
     status: t.expose('status', { type: StepStatus, description: 'How it stands.' }),
     attempt: t.exposeInt('attempt'),
-    message: t.exposeString('message', { nullable: true, description: 'How it went, in words; null if there is nothing to say.' }),
-    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true, description: 'When it was last begun; null if it was not.' }),
-    finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true, description: 'When it ended; null if it has not.' }),
+    message: t.exposeString('message', {
+      nullable: true,
+      description: 'How it went, in words; null if there is nothing to say.',
+    }),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was last begun; null if it was not.',
+    }),
+    finishedAt: t.expose('finishedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended; null if it has not.',
+    }),
   }),
 });
 
@@ -118,14 +143,27 @@ export const Operation = builder.prismaNode('Operation', {
       description: 'When it was asked to stop; null if it was not.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was accepted.' }),
-    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true, description: 'When a worker first began it; null if none has.' }),
-    finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true, description: 'When it ended; null while it has not.' }),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When a worker first began it; null if none has.',
+    }),
+    finishedAt: t.expose('finishedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended; null while it has not.',
+    }),
     deadlineAt: t.expose('deadlineAt', { type: 'DateTime' }),
   }),
 });
 
 export const OperationConnection = builder.connectionObject(
-  { type: Operation, name: 'OperationConnection', description: 'A page of operations.', extensions: nodesOf('Operation') },
+  {
+    type: Operation,
+    name: 'OperationConnection',
+    description: 'A page of operations.',
+    extensions: nodesOf('Operation'),
+  },
   { name: 'OperationEdge', description: 'An operation in a page.' },
 );
 

@@ -16,7 +16,10 @@ const ClusterCreated = builder.objectRef<OperationResultFacts>('ClusterCreated')
       resolve: async (query, { result }, _args, context) => {
         const id = (result as { primaryInstanceId?: unknown }).primaryInstanceId;
         if (!isUuid(id)) return null;
-        return await context.db.instance.findUnique({ ...query, where: { id, projectId: requireActor(context).projectId } });
+        return await context.db.instance.findUnique({
+          ...query,
+          where: { id, projectId: requireActor(context).projectId },
+        });
       },
     }),
   }),

@@ -15,7 +15,10 @@ export const Replication = builder.objectRef<ReplicationFacts>('Replication').im
         const place = placeOf(upstream);
         const id = place && (await context.loaders.instanceIdAt.load({ clusterId, ...place }));
         if (id === null) return null;
-        return await context.db.instance.findUnique({ ...query, where: { id, projectId: requireActor(context).projectId } });
+        return await context.db.instance.findUnique({
+          ...query,
+          where: { id, projectId: requireActor(context).projectId },
+        });
       },
     }),
     upstreamAddress: t.exposeString('upstream', {

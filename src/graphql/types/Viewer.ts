@@ -27,7 +27,8 @@ const Viewer = builder.objectRef<KeyActor>('Viewer').implement({
     project: t.prismaField({
       type: Project,
       description: 'The project that your key belongs to. You see nothing of any other.',
-      resolve: (query, { projectId }, _args, { db }) => db.project.findUniqueOrThrow({ ...query, where: { id: projectId } }),
+      resolve: (query, { projectId }, _args, { db }) =>
+        db.project.findUniqueOrThrow({ ...query, where: { id: projectId } }),
     }),
   }),
 });

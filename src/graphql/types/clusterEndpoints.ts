@@ -24,7 +24,10 @@ const Endpoint = builder.objectRef<EndpointFacts>('Endpoint').implement({
   fields: (t) => ({
     kind: t.expose('kind', { type: EndpointKind, description: 'What a client can do there.' }),
     host: t.exposeString('host', { description: 'The IP address.' }),
-    dnsName: t.exposeString('dnsName', { nullable: true, description: 'The name of the address; null if it has none.' }),
+    dnsName: t.exposeString('dnsName', {
+      nullable: true,
+      description: 'The name of the address; null if it has none.',
+    }),
     port: t.exposeInt('port', { description: 'The TCP port.' }),
     uri: t.exposeString('uri', {
       description: 'What a client library takes, without the password: `revealCredentials` shows that.',
@@ -49,7 +52,8 @@ function kindOf({ id, role }: Placed, primaryInstanceId: string | null): Endpoin
 builder.prismaObjectField(Cluster, 'endpoints', (t) =>
   t.field({
     type: [Endpoint],
-    description: 'Where database clients connect: the primary to write, each replica to read. Empty until there are addresses.',
+    description:
+      'Where database clients connect: the primary to write, each replica to read. Empty until there are addresses.',
     select: {
       engine: true,
       primaryInstanceId: true,

@@ -1,4 +1,8 @@
-import type { Health as HealthFacts, HealthReason as HealthReasonFacts, HealthReasonCode as HealthReasonCodeName } from '#domain/health.ts';
+import type {
+  Health as HealthFacts,
+  HealthReasonCode as HealthReasonCodeName,
+  HealthReason as HealthReasonFacts,
+} from '#domain/health.ts';
 import type { HealthLevel as HealthLevelName } from '#generated/prisma/enums.ts';
 import { builder } from '../builder.ts';
 import { describedEnum } from '../describedEnum.ts';

@@ -1,10 +1,10 @@
+import type { AllowedAction as AllowedActionFacts } from '#operations/allowedActions.ts';
 import { builder } from '../builder.ts';
 import { keysetConnection } from '../connections/keysetConnection.ts';
 import { requireActor } from '../errors.ts';
 import { Cluster } from './Cluster.ts';
 import { asValue, ErrorInterface } from './Error.ts';
 import { Operation, OperationConnection, OperationKind } from './Operation.ts';
-import type { AllowedAction as AllowedActionFacts } from '#operations/allowedActions.ts';
 
 builder.prismaObjectField(Cluster, 'currentOperation', (t) =>
   t.field({

@@ -1,9 +1,9 @@
 import { InvalidInputError } from '#domain/errors.ts';
-import type { Feed } from '#events/feed.ts';
 import type { LoggedEvent } from '#events/event.ts';
+import type { Feed } from '#events/feed.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import { builder } from '../builder.ts';
-import { pageRequest, type PageArgs } from '../connections/pageRequest.ts';
+import { type PageArgs, pageRequest } from '../connections/pageRequest.ts';
 import { type Connection, toConnection } from '../connections/toConnection.ts';
 import type { Context } from '../context.ts';
 import { badUserInput, requireActor } from '../errors.ts';

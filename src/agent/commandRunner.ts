@@ -1,0 +1,97 @@
+import { CommandFailure, type InstanceSide } from '#engines/instanceSide.ts';
+import type { Logger } from '#lib/logger.ts';
+import type { CommandRecord } from './commandRecord.ts';
+import type { AgentCommand, CommandError, CommandOutcome } from './protocol.ts';
+import { ThrottledProgress } from './throttledProgress.ts';
+
+const progressMs = 250;
+
+export type CommandRunnerOptions = {
+  side: Pick<InstanceSide, 'commands'>;
+  record: CommandRecord;
+  logger: Logger;
+  onProgress(commandId: string, message: string): void;
+  onFinished(commandId: string, outcome: CommandOutcome): void;
+};
+
+/** Runs commands one at a time in the order of their arrival, each once. */
+export class CommandRunner {
+  readonly #options: CommandRunnerOptions;
+  readonly #accepted = new Set<string>();
+  readonly #stopping = new AbortController();
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(options: CommandRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a command, also one that was delivered before: it is then answered from the record, or goes on. */
+  accept(command: AgentCommand): void {
+    const outcome = this.#options.record.outcome(command.id);
+    if (outcome !== null) {
+      this.#options.onFinished(command.id, outcome);
+      return;
+    }
+    if (this.#accepted.has(command.id)) return;
+    this.#accepted.add(command.id);
+    this.#last = this.#last.then(() => this.#run(command));
+  }
+
+  /** Aborts what runs and forgets what waits: both are delivered again to the next agent. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('The agent stops.'));
+    await this.#last;
+  }
+
+  async #run(command: AgentCommand): Promise<void> {
+    const { record, logger, onFinished } = this.#options;
+    if (this.#stopping.signal.aborted) return;
+    const log = logger.child({ commandId: command.id, kind: command.kind });
+    log.info('command begins');
+    const begin = performance.now();
+    const outcome = await this.#outcomeOf(command);
+    const ms = Math.round(performance.now() - begin);
+    // What the end of the agent cut off has no outcome.
+    if (this.#stopping.signal.aborted && !outcome.ok) return;
+    if (outcome.ok) log.info({ ms }, 'command done');
+    else log.warn({ ms, error: outcome.error }, 'command failed');
+    await record.add(command.id, outcome);
+    this.#accepted.delete(command.id);
+    onFinished(command.id, outcome);
+  }
+
+  async #outcomeOf({ id, kind, payload, secrets }: AgentCommand): Promise<CommandOutcome> {
+    const { side, onProgress } = this.#options;
+    const run = Object.hasOwn(side.commands, kind) ? side.commands[kind] : undefined;
+    if (run === undefined) return { ok: false, error: unknownCommand(kind) };
+    const progress = new ThrottledProgress((message) => onProgress(id, message), progressMs);
+    try {
+      const signal = this.#stopping.signal;
+      return {
+        ok: true,
+        result: await run({ payload, secrets, progress: (message) => progress.say(message), signal }),
+      };
+    } catch (error) {
+      return { ok: false, error: this.#errorOf(kind, error) };
+    } finally {
+      progress.end();
+    }
+  }
+
+  #errorOf(kind: string, error: unknown): CommandError {
+    if (error instanceof CommandFailure) {
+      return { code: error.code, message: error.message, retryable: error.retryable };
+    }
+    this.#options.logger.error({ err: error, kind }, 'unexpected failure of a command');
+    const message = error instanceof Error ? error.message : String(error);
+    return { code: 'UNEXPECTED', message, retryable: true };
+  }
+}
+
+function unknownCommand(kind: string): CommandError {
+  return {
+    code: 'UNKNOWN_COMMAND',
+    message: `This agent knows no command "${kind}". Its release may be older than the control plane's.`,
+    retryable: false,
+  };
+}
