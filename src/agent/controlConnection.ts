@@ -45,12 +45,12 @@ export function openControlConnection({
     retryAttempts: 0,
     keepAlive: pingMs,
     connectionAckWaitTimeout: handshakeMs,
-    on: { ...liveness.listeners, connected: onConnected, closed: () => void client.dispose() },
+    on: { ...liveness.listeners, connected: onConnected, closed: () => dispose(client) },
   });
   const closed = subscribeToCommands(client, onCommand).finally(() => {
     ended = true;
     liveness.stop();
-    void client.dispose();
+    dispose(client);
   });
   const mutate = async (query: string, variables: Record<string, unknown>) => {
     if (ended) throw new Error('The connection has ended.');
@@ -70,8 +70,13 @@ export function openControlConnection({
         commandId,
         outcome,
       }),
-    close: () => void client.dispose(),
+    close: () => dispose(client),
   };
+}
+
+/** Ends the client for good. Its promise fails with whatever had ended the socket, which `closed` tells. */
+function dispose(client: Client): void {
+  Promise.resolve(client.dispose()).catch(() => {});
 }
 
 /** Small messages: compression would cost more memory than it saves traffic. */

@@ -72,7 +72,7 @@ export class ServerSupervisor {
   /** From now on the server is kept running. Does not wait for it. */
   keepRunning(): void {
     this.ensureRunning().catch((error: unknown) => {
-      this.#server.logger.warn({ err: error }, 'the server is not up yet');
+      this.#server.logger.debug({ err: error }, 'the server is not up yet');
     });
   }
 

@@ -40,9 +40,11 @@ export function expected<T>(work: () => T): T {
 
 /** An expected failure outside of a result union, as a top-level error. Null: the error is not expected, and must be masked. */
 export function expectedError(error: unknown): GraphQLError | null {
-  const original = error instanceof GraphQLError ? (error.originalError ?? error) : error;
-  if (original instanceof DomainError) return fromDomain(original);
-  return original instanceof GraphQLError ? original : null;
+  if (error instanceof DomainError) return fromDomain(error);
+  if (!(error instanceof GraphQLError)) return null;
+  const { originalError } = error;
+  if (originalError instanceof DomainError) return fromDomain(originalError);
+  return originalError === undefined || originalError instanceof GraphQLError ? error : null;
 }
 
 function fromDomain(error: DomainError): GraphQLError {

@@ -44,7 +44,8 @@ function listensOn(command: string[], address: string): boolean {
 
 describe('the first cluster', () => {
   test('says in a few lines where everything is, without a warning', () => {
-    const printed = grove.output();
+    // What npm itself has to say of the host's settings is not ours.
+    const printed = grove.output().replaceAll(/^npm .*$/gm, '');
     expect(printed).toContain(`${grove.url}/graphiql`);
     expect(printed).toContain(join(home.directory, 'admin.key'));
     expect(printed).toContain('createCluster(input:');
@@ -179,9 +180,10 @@ describe('the first cluster', () => {
   test('goes on while Grove is stopped with Ctrl-C, and is found by the next start', async () => {
     const { uri } = await revealedCredentials(grove.client, clusterId);
     const client = new pg.Client(uri);
+    client.on('error', () => {});
     await client.connect();
-    const { code, ms } = await grove.interrupt();
-    expect(code).toBe(0);
+    const { inOrder, ms } = await grove.interrupt();
+    expect(inOrder).toBe(true);
     expect(ms).toBeLessThan(5000);
     expect((await client.query('SELECT note FROM orders')).rows).toEqual([{ note: 'first' }]);
     grove = await home.start();
@@ -201,16 +203,12 @@ describe('the first cluster', () => {
   test('comes back by itself after all processes of its host are gone', async () => {
     await killAll(processesOf(home.directory));
     grove = await home.start();
+    const restarted = new Date();
+    const seenSince = ({ status, observedAt }: Shape) => (new Date(observedAt) > restarted ? status : 'not seen');
     await expect
-      .poll(async () => (await readCluster(grove.client, clusterId)).status, { timeout: 40_000 })
-      .not.toBe('ACTIVE')
-      .catch(() => {});
-    await expect
-      .poll(
-        async () =>
-          (await readCluster(grove.client, clusterId)).instances.nodes.map((i: Shape) => i.agent.connected && i.status),
-        { timeout: 40_000 },
-      )
+      .poll(async () => (await readCluster(grove.client, clusterId)).instances.nodes.map(seenSince), {
+        timeout: 40_000,
+      })
       .toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE']);
     const { uri } = await revealedCredentials(grove.client, clusterId);
     const client = new pg.Client(uri);

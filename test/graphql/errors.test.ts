@@ -20,7 +20,14 @@ test('an expected failure outside of a union is told with its code', () => {
 test('what GraphQL itself finds is told as it is', () => {
   const inner = new GraphQLError('DateTime must be like …');
   const outer = new GraphQLError('Variable "$at" got invalid value', { originalError: inner });
-  for (const error of [inner, outer, unauthenticated(), badUserInput('no'), forbidden('Query.apiKeys', 'VIEWER'), notFound('It')]) {
+  for (const error of [
+    inner,
+    outer,
+    unauthenticated(),
+    badUserInput('no'),
+    forbidden('Query.apiKeys', 'VIEWER'),
+    notFound('It'),
+  ]) {
     expect(expectedError(error)).toBe(error);
   }
 });

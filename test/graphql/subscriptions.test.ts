@@ -125,6 +125,24 @@ describe('cluster', () => {
   });
 });
 
+test.each([
+  ['events', () => ''],
+  ['cluster', (id: string) => `(id: "${id}")`],
+  ['operation', (_id: string, operation: string) => `(id: "${operation}")`],
+])('a reader of %s that leaves while it waits is let go at once', async (field, args) => {
+  const cluster = await insertCluster(world, actor);
+  const operation = await insertOperation(world, actor, cluster.id);
+  const stream = await world.subscribe(
+    actor,
+    `subscription { ${field}${args(cluster.globalId, operation.globalId)} { __typename } }`,
+  );
+  if (field !== 'events') await stream.next();
+  const waiting = stream.next();
+  await new Promise((turn) => setImmediate(turn));
+  await stream.end();
+  expect(await waiting).toBe(null);
+});
+
 describe('operation', () => {
   const document = 'subscription ($id: ID!) { operation(id: $id) { status progress waitingFor steps { status } } }';
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { NotFoundError } from '#domain/errors.ts';
@@ -27,23 +28,19 @@ describe('the server', () => {
   });
 
   test('is not ready when the store does not answer', async () => {
-    const away = { $queryRaw: () => Promise.reject(new Error('away')) };
-    const deps = {
-      ...operations.deps,
-      db: new Proxy(operations.deps.db, { get: (db, name) => Reflect.get(name in away ? away : db, name) }),
-    };
-    const { url } = await createServerWorld({ ...operations, deps: { ...deps, db: operations.deps.db } });
-    expect((await fetch(`${url}/readyz`)).status).toBe(200);
-    const lame = createServer({
+    const db = Object.create(operations.deps.db, { $queryRaw: { value: () => Promise.reject(new Error('away')) } });
+    const { url, feed } = await createServerWorld(operations);
+    const server = createServer({
       schema: faultySchema(() => {}),
-      operations: deps,
-      feed: (await createServerWorld(operations)).feed,
+      operations: { ...operations.deps, db },
+      feed,
       gateway: { handleUpgrade: () => {} },
       config: { host: '127.0.0.1', port: 0 },
     });
-    onTestFinished(() => lame.close());
-    const answer = await fetch(`${(await lame.listen()).url}/readyz`);
+    onTestFinished(() => server.close());
+    const answer = await fetch(`${(await server.listen()).url}/readyz`);
     expect([answer.status, await answer.json()]).toEqual([503, { status: 'the store does not answer' }]);
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
   });
 
   test('tells a stranger nothing but how to sign in', async () => {
@@ -135,7 +132,7 @@ describe('the server', () => {
   test('hands agents’ connections to the gateway, and refuses those to nowhere', async () => {
     const asked: (string | undefined)[] = [];
     const gateway = {
-      handleUpgrade: (request: { url?: string }, socket: { destroy(): void }) => {
+      handleUpgrade: (request: IncomingMessage, socket: Duplex) => {
         asked.push(request.url);
         socket.destroy();
       },

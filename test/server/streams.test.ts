@@ -48,6 +48,7 @@ describe('streams', () => {
     const { client } = socket();
     const ask = async (query: string) => {
       for await (const answer of client.iterate({ query })) return answer;
+      return null;
     };
     await expect(ask('{ nonsense }')).rejects.toMatchObject([{ message: expect.stringContaining('nonsense') }]);
     await expect(ask('{')).rejects.toMatchObject([{ message: expect.stringContaining('Syntax Error') }]);

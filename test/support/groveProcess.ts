@@ -5,6 +5,7 @@ import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { freePort } from '#lib/freePort.ts';
+import { processEnds } from '#lib/processes.ts';
 import { type ApiClient, createApiClient } from './apiClient.ts';
 import { killAll, processesOf, processTree } from './processTree.ts';
 
@@ -19,8 +20,8 @@ export type GroveProcess = {
   pid: number;
   /** All that it printed. */
   output(): string;
-  /** Ctrl-C. Returns the exit code and how long it took in milliseconds. */
-  interrupt(): Promise<{ code: number | null; ms: number }>;
+  /** Ctrl-C. Says whether Grove stopped in order, and how long it took in milliseconds. */
+  interrupt(): Promise<{ inOrder: boolean; ms: number }>;
   /** kill -9 of Grove alone. Its clusters and its store's server go on. */
   kill(): Promise<void>;
 };
@@ -70,10 +71,12 @@ async function startGrove({ directory, port, environment }: Start): Promise<Grov
     output,
     async interrupt() {
       const begun = performance.now();
-      // A terminal sends it to the whole foreground group.
+      // A terminal sends it to the whole foreground group. npm ends by the signal, and may do so before Grove.
       process.kill(-(npm.pid ?? 0), 'SIGINT');
-      const [code] = await exit;
-      return { code, ms: performance.now() - begun };
+      await processEnds(pid, { timeoutMs: 30_000 });
+      const ms = performance.now() - begun;
+      await exit;
+      return { inOrder: output().includes('"msg":"stopped"'), ms };
     },
     async kill() {
       await killAll([{ pid }]);

@@ -3,6 +3,7 @@ import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { expected, notFound, requireActor } from '../errors.ts';
 import { idOf, nounOf } from '../globalId.ts';
+import { endable } from './endable.ts';
 import { messageTypes } from './messages.ts';
 
 type Snapshot = { kind: 'snapshot'; clusterId: string; cursor: string };
@@ -46,8 +47,8 @@ builder.subscriptionField('cluster', (t) =>
     subscribe: async (_root, { id, after = null }, context) => {
       const clusterId = await requireCluster(context, id);
       return after === null
-        ? snapshotThenFollow(context, clusterId)
-        : expected(() => follow(context, clusterId, after));
+        ? endable((signal) => snapshotThenFollow(context, { clusterId, signal }))
+        : expected(() => follow(context, { clusterId, after }));
     },
     resolve: (message) => message as ClusterMessageFacts,
   }),
@@ -62,13 +63,19 @@ async function requireCluster(context: Context, globalId: string): Promise<strin
 }
 
 /** The cursor comes first: what is committed while the snapshot is read is told again after it, and nothing falls between. */
-async function* snapshotThenFollow(context: Context, clusterId: string): AsyncGenerator<ClusterMessageFacts> {
+async function* snapshotThenFollow(
+  context: Context,
+  { clusterId, signal }: { clusterId: string; signal: AbortSignal },
+): AsyncGenerator<ClusterMessageFacts, void> {
   const cursor = await context.feed.cursorNow(requireActor(context).projectId);
   yield { kind: 'snapshot', clusterId, cursor };
-  yield* follow(context, clusterId, cursor);
+  yield* follow(context, { clusterId, after: cursor, signal });
 }
 
-function follow(context: Context, clusterId: string, after: string): AsyncIterable<FeedMessage> {
+function follow(
+  context: Context,
+  { clusterId, ...from }: { clusterId: string; after: string; signal?: AbortSignal },
+): AsyncIterable<FeedMessage> {
   const { projectId } = requireActor(context);
-  return context.feed.subscribe({ projectId, after, filter: (event) => event.clusterId === clusterId });
+  return context.feed.subscribe({ ...from, projectId, filter: (event) => event.clusterId === clusterId });
 }

@@ -2,7 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createGraphqlWorld, type GraphqlWorld, insertCluster, insertOperation } from '../../graphql/graphqlWorld.ts';
+import type { Actor } from '#domain/actor.ts';
+import { idOf } from '#graphql/globalId.ts';
+import { createGraphqlWorld, type GraphqlWorld } from '../../graphql/graphqlWorld.ts';
 
 const folder = fileURLToPath(new URL('../../../src/server/graphiql/examples', import.meta.url));
 const files = readdirSync(folder).sort();
@@ -17,40 +19,53 @@ const examples = files
     };
   });
 
+const create = examples.find(({ name }) => name === '03-createCluster.graphql');
+
 describe('every example', () => {
   let world: GraphqlWorld;
   beforeAll(async () => {
-    world = await createGraphqlWorld();
+    world = await createGraphqlWorld({ working: true });
     return () => world.close();
   });
 
-  test.each(examples)('$name says what it does, and does it', async ({ query, variables }) => {
+  /** The cluster that the examples speak of, built by one of them. */
+  async function createOrders(actor: Actor): Promise<{ clusterId: string; operationId: string }> {
+    const variables = (create?.variables ?? '').replace('postgresql', 'fake');
+    const { data } = await world.ask(actor, create?.query ?? '', JSON.parse(variables));
+    const { cluster, operation } = data.createCluster;
+    await world.operations.ended(idOf('Operation', operation.id) ?? '');
+    return { clusterId: cluster.id, operationId: operation.id };
+  }
+
+  test.each(examples)('$name says what it does, and does it', async ({ name, query, variables }) => {
     expect(query).toMatch(/^# \S/);
     const actor = await world.createActor();
-    const { id, globalId } = await insertCluster(world, actor, { name: 'orders', instances: 3, engine: 'fake' });
-    const operation = await insertOperation(world, actor, id, { finishedAt: new Date(), status: 'FAILED' });
+    const { clusterId, operationId } = await createOrders(actor);
     const filled = variables
-      .replace('the id of a cluster', globalId)
-      .replace('the id of an operation', operation.globalId)
-      .replace('"postgresql"', '"fake"');
-    // The name is taken here, by the cluster that the other examples need.
-    const given = JSON.parse(filled.replace('"name": "orders",\n', '"name": "orders-2",\n'));
-    if (query.includes('\nsubscription ')) {
-      const stream = await world.subscribe(
-        actor,
-        query,
-        query.includes('events(after') ? { after: world.feed.encode(0n) } : given,
-      );
-      const answer = await stream.next();
-      await stream.end();
-      expect(answer?.errors).toBeUndefined();
-    } else {
-      const { data, errors } = await world.ask(actor, query, given);
-      expect(errors).toBeUndefined();
-      const [result] = Object.values(data as Record<string, { code?: string } | null>);
-      expect(result).not.toBeNull();
-      // Cancelling and retrying depend on how far the operation is: a typed answer is an answer.
-      if (!/cancel|retry/i.test(query)) expect(result?.code).toBeUndefined();
-    }
+      .replace('the id of a cluster', clusterId)
+      .replace('the id of an operation', operationId)
+      .replace('postgresql', 'fake')
+      .replace('"name": "orders",', '"name": "payments",')
+      .replace('"after": null', `"after": "${world.feed.encode(0n)}"`);
+    const answer = /^subscription /m.test(query)
+      ? await firstOf(actor, query, JSON.parse(filled))
+      : await world.ask(actor, query, JSON.parse(filled));
+    expect(answer?.errors).toBeUndefined();
+    const [result] = Object.values(answer?.data as Record<string, { code?: string } | null>);
+    expect(result).not.toBeNull();
+    // The operation of this test has ended well: it is neither to be cancelled nor to be tried again.
+    expect(result?.code).toBe(
+      {
+        '13-cancelOperation.graphql': 'OPERATION_NOT_CANCELLABLE',
+        '14-retryOperation.graphql': 'OPERATION_NOT_RETRYABLE',
+      }[name],
+    );
   });
+
+  async function firstOf(actor: Actor, query: string, variables: Record<string, unknown>) {
+    const stream = await world.subscribe(actor, query, variables);
+    const answer = await stream.next();
+    await stream.end();
+    return answer;
+  }
 });

@@ -13,14 +13,14 @@ export async function runningPostmaster(dataDirectory: string): Promise<Postmast
 }
 
 /**
- * Keeps a stale postmaster.pid from stopping a start. Its pid may belong to any program since, and PostgreSQL would take that
- * for the old server. The file must stay: it also leads PostgreSQL to sessions that outlived their postmaster, and two servers
+ * Keeps a stale postmaster.pid from stopping a start. Its pid may belong to any program since, or to a dead server that
+ * nobody has reaped, and PostgreSQL would take either for the old server. The file must stay: it also leads PostgreSQL to sessions that outlived their postmaster, and two servers
  * on one directory destroy it. PostgreSQL overlooks its parent's pid, so that is put in place of the stale one.
  */
 export async function disownStalePid(dataDirectory: string): Promise<void> {
   const described = await describedPostmaster(dataDirectory);
-  if (described === null || !processIsRunning(described.pid)) return;
-  if (commandLine(described.pid) === null || serves(described.pid, dataDirectory)) return;
+  if (described === null) return;
+  if (processIsRunning(described.pid) && serves(described.pid, dataDirectory)) return;
   const path = pidFile(dataDirectory);
   const text = await readFile(path, 'utf8');
   await writeFile(path, text.replace(/^\s*\d+/, String(process.pid)));
