@@ -29,6 +29,7 @@ export function Page() {
             plugins={[HISTORY_PLUGIN, EXAMPLES_PLUGIN]}
             visiblePlugin={EXAMPLES_PLUGIN}
             defaultTabs={examples.slice(0, 1).map(({ query, variables }) => ({ query, variables }))}
+            defaultEditorToolsVisibility="variables"
             isHeadersEditorEnabled={false}
             showPersistHeadersSettings={false}
           />

@@ -37,6 +37,7 @@ export function openControlConnection({
 }: ControlConnectionOptions): ControlConnection {
   const liveness = watchLiveness(() => client.terminate());
   let ended = false;
+  let closing: Closing | null = null;
   const client = createClient({
     url,
     connectionParams: hello,
@@ -45,12 +46,20 @@ export function openControlConnection({
     retryAttempts: 0,
     keepAlive: pingMs,
     connectionAckWaitTimeout: handshakeMs,
-    on: { ...liveness.listeners, connected: onConnected, closed: () => dispose(client) },
+    on: {
+      ...liveness.listeners,
+      connected: onConnected,
+      closed(event) {
+        closing = closingOf(event);
+        dispose(client);
+      },
+    },
   });
-  const closed = subscribeToCommands(client, onCommand).finally(() => {
+  const closed = subscribeToCommands(client, onCommand).then((end) => {
     ended = true;
     liveness.stop();
     dispose(client);
+    return closing ?? end;
   });
   const mutate = async (query: string, variables: Record<string, unknown>) => {
     if (ended) throw new Error('The connection has ended.');

@@ -6,7 +6,7 @@ import { transact } from '#events/transact.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Database } from '#store/database.ts';
 import { generateApiKey } from './apiKey.ts';
-import { requirePermission } from './requirePermission.ts';
+import { requirePermission } from '#domain/requirePermission.ts';
 
 export type ApiKeyDeps = { db: Database; bus: Bus; clock: Clock };
 

@@ -3,7 +3,7 @@ import { InvalidInputError, NotFoundError } from '#domain/errors.ts';
 import { transact } from '#events/transact.ts';
 import type { Transaction } from '#store/database.ts';
 import type { ApiKeyDeps } from './createApiKey.ts';
-import { requirePermission } from './requirePermission.ts';
+import { requirePermission } from '#domain/requirePermission.ts';
 
 /** Takes a key of the actor's project back, at once. A key that is already revoked stays so. */
 export async function revokeApiKey(

@@ -15,12 +15,34 @@ export type Change = {
 
 type TransactDeps = { db: Database; bus: Bus; clock: Clock };
 
+/** Prisma's code for a transaction that the database ended in favour of another (deadlock, serialisation). */
+const lostToAnother = 'P2034';
+const attempts = 3;
+
 /**
  * The one way to change what people can see: the change and its events in one transaction, then a wake-up.
  * The events' sequence numbers come from updating the project's counter as the transaction's last statement; that row's lock is
- * held until the commit, so commit order is sequence order and a hole cannot exist.
+ * held until the commit, so commit order is sequence order and a hole cannot exist. `change` may be run again where the database
+ * had to choose between two transactions: it may do nothing but read and write through `tx`.
  */
 export async function transact<T>(
+  deps: TransactDeps,
+  actor: Actor,
+  change: (context: Change) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await transactOnce(deps, actor, change);
+    } catch (error) {
+      if (attempt === attempts || !isLostToAnother(error)) throw error;
+    }
+  }
+}
+
+const isLostToAnother = (error: unknown): boolean =>
+  error instanceof Prisma.PrismaClientKnownRequestError && error.code === lostToAnother;
+
+async function transactOnce<T>(
   { db, bus, clock }: TransactDeps,
   actor: Actor,
   change: (context: Change) => Promise<T>,

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { z } from 'zod';
-import { type Actor, permits, requiredRole } from '#domain/actor.ts';
+import { z } from 'zod';
+import type { Actor } from '#domain/actor.ts';
+import { requirePermission } from '#domain/requirePermission.ts';
 import {
   ClusterBusyError,
-  ForbiddenError,
   IdempotencyConflictError,
   InvalidInputError,
   NotFoundError,
@@ -24,6 +24,10 @@ export type AcceptOptions = { idempotencyKey: string | null; expectedVersion: nu
 
 /** The cluster and the operation that an accepted request concerns. */
 export type Accepted = { operationId: string; clusterId: string };
+
+const idempotencyKeySchema = z.object({
+  idempotencyKey: z.string().regex(/^[\x20-\x7e]{1,255}$/, 'has 1 to 255 printable ASCII characters'),
+});
 
 type AcceptDeps = Pick<
   OperationDeps,
@@ -46,6 +50,7 @@ export async function accept<Input>(
   for (const permission of definition.inputPermissions?.(input) ?? []) {
     requirePermission(actor, definition.kind, permission);
   }
+  if (options.idempotencyKey !== null) parseInput(idempotencyKeySchema, { idempotencyKey: options.idempotencyKey });
   const request = { definition, input, options, hash: hashOf(definition.kind, input) };
   try {
     return await transact(deps, actor, (change) => admit(deps, actor, change, request));
@@ -79,11 +84,6 @@ async function admit<Input>(
   const operationId = await writeOperation(deps, actor, change, request, { ...intended, version });
   await settleStatuses(deps, change, clusterId);
   return { operationId, clusterId };
-}
-
-export function requirePermission(actor: Actor, action: string, permission: Parameters<typeof permits>[1]): void {
-  if (permits(actor, permission)) return;
-  throw new ForbiddenError(action, requiredRole[permission], actor.kind === 'API_KEY' ? actor.role : actor.kind);
 }
 
 /** The input as the definition wants it, or an InvalidInputError that names each faulty field. */

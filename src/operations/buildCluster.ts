@@ -76,6 +76,7 @@ export async function provision(context: StepContext, instance: InstanceFacts): 
 }
 
 async function bootstrap(context: StepContext, first: InstanceFacts): Promise<null> {
+  await context.setActivity([first], 'PROVISIONING');
   await context.engine.bootstrap(context, placed(context, first));
   await context.change(({ tx }) =>
     tx.cluster.update({ where: { id: context.cluster.id }, data: { primaryInstanceId: first.id } }),

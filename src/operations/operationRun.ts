@@ -3,6 +3,7 @@ import { type Change, transact } from '#events/transact.ts';
 import type { Operation, OperationStep } from '#generated/prisma/client.ts';
 import type { OperationDeps } from './deps.ts';
 import type { OperationDefinition } from './operation.ts';
+import { lockCluster } from './lockCluster.ts';
 import { CancelRequested, Overtaken } from './stop.ts';
 
 /** One worker's run of an operation: what it may write with, and how it is told to stop. */
@@ -28,6 +29,8 @@ export async function changeInRun<T>(
   work: (change: Change, state: { cancelRequested: boolean }) => Promise<T>,
 ): Promise<T> {
   return await transact(deps, actor, async (change) => {
+    // The cluster before anything of it, as everywhere: a settlement that came from outside holds it and wants the instances.
+    await lockCluster(change.tx, operation.clusterId);
     const rows = await change.tx.$queryRaw<{ cancelRequested: boolean }[]>`
       SELECT cancel_requested_at IS NOT NULL AS "cancelRequested" FROM operation
       WHERE id = ${operation.id}::uuid AND attempt = ${operation.attempt} AND finished_at IS NULL

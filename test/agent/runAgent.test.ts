@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -93,6 +93,7 @@ describe.skipIf(!available)('the agent program', () => {
     control.requireToken('second-token');
     control.cutOff(1001);
     await vi.waitFor(() => expect(control.hellos).toHaveLength(2), patience);
+    await vi.waitFor(async () => expect(await agent.log()).toContain('refused the token'), patience);
     await agent.assign({ token: 'second-token' });
     await vi.waitFor(() => expect(control.hellos).toHaveLength(3), patience);
     expect(control.hellos.map(({ token }) => token)).toEqual(['first-token', 'first-token', 'second-token']);
@@ -184,7 +185,9 @@ async function testAgent(control: TestControlPlane) {
     return code;
   };
   const start = async () => {
-    child = spawnAgent(directory);
+    const log = await open(join(directory, 'agent.log'), 'a');
+    child = spawnAgent(directory, log.fd);
+    await log.close();
     await once(child, 'spawn');
   };
   onTestFinished(async () => {
@@ -202,17 +205,17 @@ async function testAgent(control: TestControlPlane) {
       await start();
     },
     async endOfAnother() {
-      const [code] = (await once(spawnAgent(directory), 'exit')) as [number | null];
+      const [code] = (await once(spawnAgent(directory, 'inherit'), 'exit')) as [number | null];
       return code;
     },
   };
 }
 
-function spawnAgent(directory: string): ChildProcess {
+function spawnAgent(directory: string, log: number | 'inherit'): ChildProcess {
   const main = join(import.meta.dirname, '../../src/main.ts');
   const tools = join(tmpdir(), 'grove-test-programs');
   return spawn(process.execPath, [main, 'agent', '--directory', directory, '--tools', tools], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', log, log],
     env: { PATH: process.env.PATH, GROVE_LOG_LEVEL: 'warn' },
   });
 }

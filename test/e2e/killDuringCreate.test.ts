@@ -29,7 +29,8 @@ describe('a create whose Grove is killed with -9', () => {
         await untilStepBegins(second.client, operationId, step, 2);
         expect(performance.now() - started).toBeLessThan(foundAgainWithinMs);
       }
-      expect(await operationEnd(second.client, operationId)).toMatchObject({ status: 'SUCCEEDED', error: null });
+      const ended = await operationEnd(second.client, operationId);
+      expect(ended, second.output()).toMatchObject({ status: 'SUCCEEDED', error: null });
       const cluster = await readCluster(second.client, clusterId);
       expect(cluster).toMatchObject({ status: 'ACTIVE', health: { level: 'HEALTHY' } });
       expect(cluster.instances.nodes.map(({ status, role }: Shape) => `${status} ${role}`)).toEqual([

@@ -1,5 +1,5 @@
-import { type Actor, type Permission, permits, requiredRole } from '#domain/actor.ts';
-import { ForbiddenError } from '#domain/errors.ts';
+import { type Actor, type Permission, permits, requiredRole } from './actor.ts';
+import { ForbiddenError } from './errors.ts';
 
 /** Throws ForbiddenError unless the actor's role includes the permission. `action` is what was asked for, in words. */
 export function requirePermission(actor: Actor, action: string, permission: Permission): void {
