@@ -44,7 +44,8 @@ function stopRequest() {
 
 function welcome({ url, adminKeyFile }: App): void {
   if (url === null) return void process.stdout.write('Grove worker is ready.\n');
-  const key = adminKeyFile === null ? 'the one that the first start of this store wrote to its admin.key' : `in ${adminKeyFile}`;
+  const key =
+    adminKeyFile === null ? 'the one that the first start of this store wrote to its admin.key' : `in ${adminKeyFile}`;
   process.stdout.write(`
 Grove is ready.
 

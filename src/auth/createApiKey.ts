@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { type Actor, roles } from '#domain/actor.ts';
 import { InvalidInputError } from '#domain/errors.ts';
+import { requirePermission } from '#domain/requirePermission.ts';
 import type { Bus } from '#events/bus.ts';
 import { transact } from '#events/transact.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Database } from '#store/database.ts';
 import { generateApiKey } from './apiKey.ts';
-import { requirePermission } from '#domain/requirePermission.ts';
 
 export type ApiKeyDeps = { db: Database; bus: Bus; clock: Clock };
 

@@ -1,9 +1,9 @@
 import type { Actor } from '#domain/actor.ts';
 import { InvalidInputError, NotFoundError } from '#domain/errors.ts';
+import { requirePermission } from '#domain/requirePermission.ts';
 import { transact } from '#events/transact.ts';
 import type { Transaction } from '#store/database.ts';
 import type { ApiKeyDeps } from './createApiKey.ts';
-import { requirePermission } from '#domain/requirePermission.ts';
 
 /** Takes a key of the actor's project back, at once. A key that is already revoked stays so. */
 export async function revokeApiKey(

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Actor } from '#domain/actor.ts';
-import { requirePermission } from '#domain/requirePermission.ts';
 import {
   ClusterBusyError,
   IdempotencyConflictError,
@@ -10,6 +9,7 @@ import {
   StaleVersionError,
 } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
+import { requirePermission } from '#domain/requirePermission.ts';
 import { type Change, transact } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import type { Transaction } from '#store/database.ts';

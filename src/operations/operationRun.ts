@@ -2,8 +2,8 @@ import type { Actor } from '#domain/actor.ts';
 import { type Change, transact } from '#events/transact.ts';
 import type { Operation, OperationStep } from '#generated/prisma/client.ts';
 import type { OperationDeps } from './deps.ts';
-import type { OperationDefinition } from './operation.ts';
 import { lockCluster } from './lockCluster.ts';
+import type { OperationDefinition } from './operation.ts';
 import { CancelRequested, Overtaken } from './stop.ts';
 
 /** One worker's run of an operation: what it may write with, and how it is told to stop. */

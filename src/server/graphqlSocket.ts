@@ -1,7 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ExecutionArgs, GraphQLError } from 'graphql';
-import { type Context, GRAPHQL_TRANSPORT_WS_PROTOCOL, makeServer, type SubscribePayload } from 'graphql-ws';
+import {
+  type Context,
+  GRAPHQL_TRANSPORT_WS_PROTOCOL,
+  makeServer,
+  type Server,
+  type SubscribePayload,
+} from 'graphql-ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import { authenticate } from '#auth/authenticate.ts';
 import { bearerToken } from '#auth/bearerToken.ts';
@@ -45,31 +51,7 @@ export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
     execute: (args) => (args.rootValue as Executors).execute(args),
     subscribe: (args) => (args.rootValue as Executors).subscribe(args),
   });
-
-  sockets.on('connection', (socket) => {
-    const closed = server.opened(
-      {
-        protocol: socket.protocol,
-        // A subscription that the server ends is not to be taken for complete: the client would not come back.
-        send: (message) => (closing && isComplete(message) ? undefined : send(socket, message)),
-        close: (code, reason) => socket.close(code, reason),
-        onMessage: (handle) =>
-          socket.on('message', (message) => {
-            handle(String(message)).catch((error: unknown) => {
-              logger.error({ err: error }, 'a WebSocket message could not be handled');
-              socket.close(INTERNAL_ERROR, 'Internal error');
-            });
-          }),
-      },
-      { socket, actor: null },
-    );
-    socket.on('error', (error) => logger.debug({ err: error }, 'a WebSocket broke'));
-    socket.once('close', (code, reason) => {
-      closed(code, String(reason)).catch((error: unknown) =>
-        logger.error({ err: error }, 'a WebSocket left something behind'),
-      );
-    });
-  });
+  sockets.on('connection', (socket) => serve({ server, socket, logger, closing: () => closing }));
   const endPings = pingClients(sockets);
 
   return {
@@ -80,12 +62,47 @@ export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
       closing = true;
       endPings();
       const leaving = [...sockets.clients];
-      const cut = setTimeout(() => leaving.forEach((socket) => void socket.terminate()), FAREWELL_MS);
+      const cut = setTimeout(() => {
+        for (const socket of leaving) socket.terminate();
+      }, FAREWELL_MS);
       for (const socket of leaving) socket.close(GOING_AWAY, 'Grove is stopping. Come back soon.');
       await Promise.all(leaving.map(whenClosed));
       clearTimeout(cut);
     },
   };
+}
+
+type Serving = {
+  server: Server<Connection>;
+  socket: WebSocket;
+  logger: GraphqlDeps['operations']['logger'];
+  closing: () => boolean;
+};
+
+/** Carries the messages of one connection between its socket and graphql-ws. */
+function serve({ server, socket, logger, closing }: Serving): void {
+  const closed = server.opened(
+    {
+      protocol: socket.protocol,
+      // A subscription that the server ends is not to be taken for complete: the client would not come back.
+      send: (message) => (closing() && isComplete(message) ? undefined : send(socket, message)),
+      close: (code, reason) => socket.close(code, reason),
+      onMessage: (handle) =>
+        socket.on('message', (message) => {
+          handle(String(message)).catch((error: unknown) => {
+            logger.error({ err: error }, 'a WebSocket message could not be handled');
+            socket.close(INTERNAL_ERROR, 'Internal error');
+          });
+        }),
+    },
+    { socket, actor: null },
+  );
+  socket.on('error', (error) => logger.debug({ err: error }, 'a WebSocket broke'));
+  socket.once('close', (code, reason) => {
+    closed(code, String(reason)).catch((error: unknown) =>
+      logger.error({ err: error }, 'a WebSocket left something behind'),
+    );
+  });
 }
 
 /** False closes the socket as forbidden. */

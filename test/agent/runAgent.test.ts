@@ -187,8 +187,8 @@ async function testAgent(control: TestControlPlane) {
   const start = async () => {
     const log = await open(join(directory, 'agent.log'), 'a');
     child = spawnAgent(directory, log.fd);
-    await log.close();
     await once(child, 'spawn');
+    await log.close();
   };
   onTestFinished(async () => {
     await end('SIGKILL');

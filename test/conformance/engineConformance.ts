@@ -79,8 +79,9 @@ export function describeEngineConformance({ engine, version, maximum, write, rea
       const after = await list();
       expect(after.totalCount).toBe(before.totalCount + 1);
       expect(after.nodes).toContainEqual({ name: 'extra', status: 'ACTIVE' });
-      const detailed = await readCluster(grove.client, extra);
-      expect(missingFields(detailed)).toEqual([]);
+      await expect
+        .poll(async () => missingFields(await readCluster(grove.client, extra)), { timeout: 15_000 })
+        .toEqual([]);
       await deletedCluster(grove.client, extra);
     });
 

@@ -29,7 +29,7 @@ describe('a cursor', () => {
       genuine.slice(1),
       `${genuine}=`,
       ` ${genuine}`,
-      `A${genuine.slice(1)}`,
+      `${genuine.startsWith('A') ? 'B' : 'A'}${genuine.slice(1)}`,
     ];
     for (const cursor of malformed) expect(() => decodeCursor(epoch, cursor), cursor).toThrow(InvalidInputError);
   });
