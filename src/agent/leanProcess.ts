@@ -8,7 +8,14 @@ const restarted = 'GROVE_AGENT_RESTARTED';
  */
 export function leanNode(cacheDirectory: string): { flags: string[]; env: Record<string, string> } {
   return {
-    flags: ['--no-opt', '--no-maglev', '--no-sparkplug', '--max-semi-space-size=1', '--v8-pool-size=0'],
+    flags: [
+      '--no-opt',
+      '--no-maglev',
+      '--no-sparkplug',
+      '--max-semi-space-size=1',
+      '--v8-pool-size=0',
+      '--optimize-for-size',
+    ],
     env: { NODE_COMPILE_CACHE: cacheDirectory },
   };
 }
@@ -16,13 +23,13 @@ export function leanNode(cacheDirectory: string): { flags: string[]; env: Record
 /**
  * Node keeps its TypeScript compiler in memory once it has needed it (30 MB). If it did, because the cache of compiled code was
  * empty or of another release, this fills the cache and begins the process anew, under the same pid. Returns where there is
- * nothing to gain, or no such cache.
+ * nothing to gain, or no such cache. To be called when all that an agent needs at once is imported.
  */
 export async function beginLean(environment: Readonly<Record<string, string | undefined>>): Promise<void> {
   if (environment[restarted] !== undefined || !compilerIsLoaded() || getCompileCacheDir() === undefined) return;
   if (process.execve === undefined) return;
-  // All that an agent may ever load.
-  await Promise.all([import('./runAgent.ts'), import('#engines/postgresql/instance/unpackArchive.ts')]);
+  // What is imported only when it is needed would bring the compiler back.
+  await import('#engines/postgresql/instance/unpackArchive.ts');
   flushCompileCache();
   process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
     ...environment,

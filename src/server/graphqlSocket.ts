@@ -17,7 +17,13 @@ import { type GraphqlYoga, MAX_REQUEST_BYTES } from './graphqlYoga.ts';
 import type { KeyWatch } from './keyWatch.ts';
 import { maskError } from './maskError.ts';
 
-type GraphqlSocketDeps = { yoga: GraphqlYoga; keyWatch: KeyWatch; operations: GraphqlDeps['operations'] };
+type GraphqlSocketDeps = {
+  yoga: GraphqlYoga;
+  keyWatch: KeyWatch;
+  operations: GraphqlDeps['operations'];
+  /** True from the moment when the server begins to close. */
+  closing: () => boolean;
+};
 
 export type GraphqlSocket = {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
@@ -38,8 +44,8 @@ const FAREWELL_MS = 500;
 
 /** GraphQL over WebSockets (graphql-transport-ws): every kind of operation, signed in by connection_init. */
 export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
-  const { logger } = deps.operations;
-  let closing = false;
+  const { operations, closing } = deps;
+  const { logger } = operations;
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_REQUEST_BYTES,
@@ -51,7 +57,7 @@ export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
     execute: (args) => (args.rootValue as Executors).execute(args),
     subscribe: (args) => (args.rootValue as Executors).subscribe(args),
   });
-  sockets.on('connection', (socket) => serve({ server, socket, logger, closing: () => closing }));
+  sockets.on('connection', (socket) => serve({ server, socket, logger, closing }));
   const endPings = pingClients(sockets);
 
   return {
@@ -59,7 +65,6 @@ export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
       sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request));
     },
     async close() {
-      closing = true;
       endPings();
       const leaving = [...sockets.clients];
       const cut = setTimeout(() => {

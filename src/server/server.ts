@@ -35,7 +35,7 @@ export function createServer(deps: ServerDeps): Server {
   const closing = () => isClosing;
   const keyWatch = createKeyWatch(operations);
   const yoga = createGraphqlYoga(deps, closing);
-  const graphqlSocket = createGraphqlSocket({ yoga, keyWatch, operations });
+  const graphqlSocket = createGraphqlSocket({ yoga, keyWatch, operations, closing });
   const routes = createRoutes({ graphqlHttp: createGraphqlHttp({ yoga, keyWatch, operations }), operations, closing });
 
   const http = createHttpServer((request, response) => {

@@ -4,6 +4,7 @@ import { open, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { leanNode } from '#agent/leanProcess.ts';
 import { type AgentAssignment, type AgentCommand, agentAssignmentFile } from '#agent/protocol.ts';
 import type { PostgresqlCommands } from '#engines/postgresql/commands.ts';
 import { runningPostmaster } from '#engines/postgresql/instance/postmaster.ts';
@@ -139,6 +140,24 @@ describe.skipIf(!available)('the agent program', () => {
     await vi.waitFor(() => expect(control.observations.at(-1)).toMatchObject({ serving: true }), patience);
   });
 
+  test('stays small, and is ready soon', async () => {
+    const { control, agent } = await startedAgent();
+    control.deliver(initialize('c1'));
+    await vi.waitFor(() => expect(control.finished).toHaveLength(1), patience);
+    await agent.end('SIGTERM');
+    const begin = performance.now();
+    await agent.start();
+    await vi.waitFor(() => expect(control.hellos).toHaveLength(2), { ...patience, interval: 5 });
+    const readyMs = performance.now() - begin;
+    control.observations.length = 0;
+    await vi.waitFor(() => expect(control.observations.length).toBeGreaterThan(3), patience);
+    const { rssMiB, cpuMs } = await agent.usage();
+    console.log({ readyMs, rssMiB, cpuMs });
+    expect(rssMiB).toBeLessThan(70);
+    // Of a machine that runs other tests at the same time.
+    expect(readyMs).toBeLessThan(1500);
+  });
+
   test('is one for each directory: a second one ends quietly', async () => {
     const { agent, control } = await startedAgent();
     expect(await agent.endOfAnother()).toBe(0);
@@ -200,6 +219,16 @@ async function testAgent(control: TestControlPlane) {
   return {
     ...{ directory, instanceId, controlUrlFile, assign, pointTo, start, end },
     log: () => readFile(join(directory, 'agent.log'), 'utf8'),
+    async usage() {
+      const [status, stat] = await Promise.all(
+        ['status', 'stat'].map((file) => readFile(`/proc/${child?.pid}/${file}`, 'utf8')),
+      );
+      const ticks = (stat ?? '').slice((stat ?? '').lastIndexOf(')') + 2).split(' ');
+      return {
+        rssMiB: Number(/VmRSS:\s+(\d+) kB/.exec(status ?? '')?.[1]) / 1024,
+        cpuMs: (Number(ticks[11]) + Number(ticks[12])) * 10,
+      };
+    },
     async restart(signal: NodeJS.Signals) {
       await end(signal);
       await start();
@@ -214,8 +243,9 @@ async function testAgent(control: TestControlPlane) {
 function spawnAgent(directory: string, log: number | 'inherit'): ChildProcess {
   const main = join(import.meta.dirname, '../../src/main.ts');
   const tools = join(tmpdir(), 'grove-test-programs');
-  return spawn(process.execPath, [main, 'agent', '--directory', directory, '--tools', tools], {
+  const { flags, env } = leanNode(join(tools, 'compiled'));
+  return spawn(process.execPath, [...flags, main, 'agent', '--directory', directory, '--tools', tools], {
     stdio: ['ignore', log, log],
-    env: { PATH: process.env.PATH, GROVE_LOG_LEVEL: 'warn' },
+    env: { ...env, PATH: process.env.PATH, GROVE_LOG_LEVEL: 'warn' },
   });
 }

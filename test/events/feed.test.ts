@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { pino } from 'pino';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { InvalidInputError } from '#domain/errors.ts';
@@ -203,6 +204,39 @@ describe('the feed', () => {
     expect(await reading.next()).toEqual({ kind: 'gap', reason: 'BEYOND_END', oldestCursor: feed.encode(0n) });
     await write('after');
     expect(await reading.labels(1)).toEqual(['after']);
+  });
+
+  test('outlasts a store that goes away: heartbeats while it is, and nothing lost after', async () => {
+    const fragile = await createTestDatabase();
+    const admin = new Client({ connectionString: store.url });
+    await admin.connect();
+    onTestFinished(async () => {
+      await admin.end();
+      await fragile.close();
+    });
+    const bus = createInProcessBus();
+    const log = await createProjectLog(fragile.db, bus, 'fragile');
+    const feed = await createFeed({
+      db: fragile.db,
+      bus,
+      clock: systemClock,
+      logger,
+      options: { heartbeatMs: 50, lookMs: 20 },
+    });
+    onTestFinished(() => feed.close());
+    const live = new Reading(feed, { projectId: log.projectId, after: feed.encode(0n) });
+    await log.write('before');
+    expect(await live.labels(1)).toEqual(['before']);
+
+    const name = new URL(fragile.url).pathname.slice(1);
+    await admin.query(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS false`);
+    await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name]);
+    await expect(log.write('never')).rejects.toThrow();
+    for (let beat = 0; beat < 3; beat += 1) expect(await live.next()).toMatchObject({ kind: 'heartbeat' });
+
+    await admin.query(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS true`);
+    await log.write('after');
+    expect(await live.labels(1)).toEqual(['after']);
   });
 
   test('refuses what was never a cursor', async () => {

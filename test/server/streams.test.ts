@@ -136,6 +136,9 @@ describe('streams', () => {
     await expect.poll(() => heard.some(({ type }) => type === 'complete')).toBe(true);
 
     const begun = performance.now();
+    // One who takes nothing holds the feed's end up, and not the others.
+    const stuck = feed.subscribe({ projectId: actor.projectId, after: feed.encode(0n) })[Symbol.asyncIterator]();
+    await stuck.next();
     const closing = server.close();
     expect((await fetch(`${url}/healthz`).catch(() => null))?.status ?? 'refused').toBe('refused');
     await closing;

@@ -239,9 +239,6 @@ CREATE UNIQUE INDEX "api_key_public_id_key" ON "api_key"("public_id");
 CREATE INDEX "api_key_project_id_id_idx" ON "api_key"("project_id", "id");
 
 -- CreateIndex
-CREATE UNIQUE INDEX "cluster_network_cidr_key" ON "cluster"("network_cidr");
-
--- CreateIndex
 CREATE INDEX "cluster_project_id_created_at_id_idx" ON "cluster"("project_id", "created_at", "id");
 
 -- CreateIndex
