@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { defaultProjectName, ensureDefaultProject } from '#auth/ensureDefaultProject.ts';
@@ -123,11 +124,15 @@ function requireSharedSettings({ databaseUrl, secretKey }: Config, mode: Mode): 
   }
 }
 
-/** Only a process that runs machines takes the directory for itself. */
+/** Only a process that runs machines takes the directory for itself; any number that do not may share one. */
 async function takeDataDirectory({ config, mode, closers }: Starting): Promise<string> {
   const user = serverUser();
   const path = config.dataDirectory ?? (await defaultDataDirectory(config.workingDirectory, user));
-  const directory = await openDataDirectory(mode === 'api' ? join(path, 'api') : path, user);
+  if (mode === 'api') {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    return path;
+  }
+  const directory = await openDataDirectory(path, user);
   closers.add('the data directory', () => directory.release());
   return directory.path;
 }

@@ -37,7 +37,9 @@ export async function clustersPage({ closers, tell }: Bench): Promise<Figure[]> 
   const home = await createGroveHome();
   closers.add('the Grove of the page benchmark', () => home.destroy());
   // Nobody reports for seeded instances; they must not become unreachable meanwhile.
-  const grove = await home.start({ DATABASE_URL: store.url, GROVE_AGENT_LEASE_SECONDS: '86400' });
+  const grove = await home.start({
+    environment: { DATABASE_URL: store.url, GROVE_AGENT_LEASE_SECONDS: '86400' },
+  });
   const projectId = await seed(store.url);
   const rawUrl = await startRawServer(store.url, projectId, closers);
   const groveLoad = loadOf(grove);

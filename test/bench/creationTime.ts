@@ -49,9 +49,9 @@ export async function creationTime({ closers, tell }: Bench): Promise<Figure[]> 
 
 async function timeByHand(place: Workplace): Promise<Run> {
   const begun = performance.now();
-  const { steps, destroy } = await makeClusterByHand(place);
+  const { steps, stop } = await makeClusterByHand(place);
   const ms = performance.now() - begun;
-  await destroy();
+  await stop();
   return { ms, steps };
 }
 

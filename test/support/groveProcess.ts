@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { freePort } from '#lib/freePort.ts';
@@ -28,7 +27,8 @@ export type GroveProcess = {
 
 export type GroveHome = {
   directory: string;
-  start(environment?: Record<string, string>): Promise<GroveProcess>;
+  /** Starts it, by default as one process with everything in it. */
+  start(options?: StartOptions): Promise<GroveProcess>;
   /** Ends every process that has to do with it, and removes it. */
   destroy(): Promise<void>;
 };
@@ -40,7 +40,8 @@ export async function createGroveHome(): Promise<GroveHome> {
   const port = await freePort();
   return {
     directory,
-    start: (environment = {}) => startGrove({ directory, port, environment }),
+    start: async ({ command = 'all', environment = {}, port: wanted = port } = {}) =>
+      startGrove({ directory, port: wanted, command, environment }),
     async destroy() {
       for (let left = processesOf(directory); left.length > 0; left = processesOf(directory)) await killAll(left);
       await rm(directory, { recursive: true, force: true });
@@ -48,11 +49,17 @@ export async function createGroveHome(): Promise<GroveHome> {
   };
 }
 
-type Start = { directory: string; port: number; environment: Record<string, string> };
+export type StartOptions = {
+  command?: 'all' | 'api' | 'worker';
+  environment?: Record<string, string>;
+  port?: number;
+};
 
-async function startGrove({ directory, port, environment }: Start): Promise<GroveProcess> {
+type Start = Required<StartOptions> & { directory: string };
+
+async function startGrove({ directory, port, command, environment }: Start): Promise<GroveProcess> {
   const { PATH = '', HOME = '' } = process.env;
-  const npm = spawn('npm', ['start'], {
+  const npm = spawn('npm', ['start', '--', command], {
     cwd: repository,
     detached: true,
     env: { PATH, HOME, GROVE_DATA: directory, GROVE_PORT: String(port), ...environment },
@@ -60,7 +67,10 @@ async function startGrove({ directory, port, environment }: Start): Promise<Grov
   const exit = once(npm, 'exit');
   const output = await outputOfReady(npm, exit);
   const url = `http://127.0.0.1:${port}`;
-  const key = readFileSync(join(directory, 'admin.key'), 'utf8').trim();
+  const key = await readFile(join(directory, 'admin.key'), 'utf8').then(
+    (text) => text.trim(),
+    () => '',
+  );
   const client = createApiClient(url, key);
   const pid = groveBelow(npm);
   return {
@@ -91,7 +101,7 @@ async function outputOfReady(npm: ChildProcess, exit: Promise<unknown>): Promise
     for (const stream of [npm.stdout, npm.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         output += text;
-        if (output.includes('Grove is ready')) resolveReady();
+        if (/Grove (?:worker )?is ready/.test(output)) resolveReady();
       });
     }
   });

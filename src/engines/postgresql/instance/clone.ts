@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseError } from 'pg';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
-import { syncDirectory } from '../../syncDirectory.ts';
+import { syncPath } from '../../syncPath.ts';
 import { writeServerFile } from '../../writeServerFile.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import { replicatorRole } from '../roles.ts';
@@ -77,10 +77,10 @@ async function copy(
     throw copyFailure(error, instance, primary);
   });
   await writeServerFile(join(layout.unfinishedData, 'standby.signal'), '', host.serverUser);
-  await syncDirectory(layout.unfinishedData);
+  await syncPath(layout.unfinishedData);
   await rm(layout.data, { recursive: true, force: true });
   await rename(layout.unfinishedData, layout.data);
-  await syncDirectory(layout.directory);
+  await syncPath(layout.directory);
   return copied;
 }
 

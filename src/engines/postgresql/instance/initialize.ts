@@ -3,7 +3,7 @@ import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Client } from 'pg';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
-import { syncDirectory } from '../../syncDirectory.ts';
+import { syncPath } from '../../syncPath.ts';
 import { writeServerFile } from '../../writeServerFile.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from '../roles.ts';
@@ -62,7 +62,7 @@ async function makeDataDirectory(instance: PostgresqlInstance, signal: AbortSign
     await rm(layout.initialPasswordFile, { force: true });
   }
   await rename(layout.unfinishedData, layout.data);
-  await syncDirectory(layout.directory);
+  await syncPath(layout.directory);
 }
 
 function initdbArguments({ layout, host }: PostgresqlInstance): string[] {

@@ -1,0 +1,165 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { InstanceFacts } from '#domain/facts.ts';
+import { limits } from '#domain/limits.ts';
+import type { Observation } from '#domain/observation.ts';
+import { postgresqlHealth } from '#engines/postgresql/health.ts';
+import type { InstanceStatus } from '#generated/prisma/enums.ts';
+
+const statuses = [
+  ...['PENDING', 'PROVISIONING', 'SYNCING', 'ACTIVE', 'RESTARTING', 'PROMOTING', 'BACKING_UP', 'RESTORING'],
+  ...['DRAINING', 'REMOVING', 'STOPPED', 'DOWN', 'UNREACHABLE', 'ERROR'],
+] as InstanceStatus[];
+
+const primary = instance({ id: 'p', name: 'orders-1', role: 'PRIMARY', address: '127.64.0.1', port: 5432 });
+
+describe('the health of a PostgreSQL cluster', () => {
+  test('is HEALTHY without a reason when the primary serves and every replica streams', () => {
+    expect(healthOf([primary, replica('a'), replica('b')])).toEqual({ level: 'HEALTHY', reasons: [] });
+  });
+
+  test('is UNKNOWN before any agent has reported', () => {
+    const silent = instance({ id: 'p', observation: null, status: 'DOWN' });
+    expect(healthOf([silent])).toMatchObject({ level: 'UNKNOWN', reasons: [{ code: 'NOTHING_OBSERVED' }] });
+    expect(healthOf([])).toMatchObject({ level: 'UNKNOWN' });
+  });
+
+  test.each([
+    ['DOWN', 'DOWN', 'INSTANCE_DOWN'],
+    ['STOPPED', 'DOWN', 'INSTANCE_STOPPED'],
+    ['RESTARTING', 'DOWN', 'INSTANCE_BUSY'],
+    ['ERROR', 'DOWN', 'INSTANCE_FAILED'],
+    ['UNREACHABLE', 'UNKNOWN', 'INSTANCE_UNREACHABLE'],
+  ] as const)('with a primary that is %s is %s', (status, level, code) => {
+    const health = healthOf([{ ...primary, status }, replica('a')]);
+    expect(health).toMatchObject({ level, reasons: [{ code: 'NO_PRIMARY' }, { code, instanceId: 'p' }] });
+  });
+
+  test.each([
+    ['does not stream', { state: null }, 'REPLICATION_BROKEN'],
+    ['follows another server', { upstream: '127.64.0.9:5432' }, 'REPLICATION_BROKEN'],
+    ['is far behind', { lagBytes: limits.replicationLagBytes + 1 }, 'REPLICATION_LAGGING'],
+  ])('is DEGRADED when a replica %s', (_what, replication, code) => {
+    const health = healthOf([primary, replica('a', replication)]);
+    expect(health).toMatchObject({ level: 'DEGRADED', reasons: [{ code, instanceId: 'a' }] });
+  });
+
+  test('is DEGRADED when two instances accept writes', () => {
+    const other = instance({ id: 'q', name: 'orders-2', role: 'PRIMARY' });
+    expect(healthOf([primary, other]).reasons).toEqual([
+      {
+        code: 'TWO_PRIMARIES',
+        message: 'More than one instance accepts writes: orders-1, orders-2.',
+        instanceId: null,
+      },
+    ]);
+  });
+
+  test('is HEALTHY exactly when there is no reason, and names only its own instances', () => {
+    fc.assert(
+      fc.property(fc.array(anyInstance, { maxLength: 16 }), (drawn) => {
+        const instances = drawn.map((facts, index) => ({ ...facts, id: `i${index}` }));
+        const { level, reasons } = healthOf(instances, 'i0');
+        expect(level === 'HEALTHY').toBe(reasons.length === 0);
+        for (const { instanceId } of reasons)
+          expect(instanceId === null || instances.some(({ id }) => id === instanceId)).toBe(true);
+      }),
+    );
+  });
+
+  test('never says that writes are accepted when no instance does, nor the other way round', () => {
+    fc.assert(
+      fc.property(fc.array(anyInstance, { minLength: 1, maxLength: 16 }), (drawn) => {
+        const instances = drawn.map((facts, index) => ({ ...facts, id: `i${index}` }));
+        const writable = instances.some(
+          ({ status, role, observation }) =>
+            (status === 'ACTIVE' || status === 'BACKING_UP') && role === 'PRIMARY' && observation?.serving,
+        );
+        const { level } = healthOf(instances, 'i0');
+        expect(level === 'HEALTHY' || level === 'DEGRADED').toBe(writable);
+      }),
+    );
+  });
+
+  test('gets no better when an instance falls', () => {
+    const order = ['HEALTHY', 'DEGRADED', 'UNKNOWN', 'DOWN'];
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 15 }), fc.nat(), (replicas, which) => {
+        const all = [primary, ...Array.from({ length: replicas }, (_, index) => replica(`r${index}`))];
+        const fallen = all.map((facts, index) =>
+          index === which % all.length ? { ...facts, status: 'DOWN' as const } : facts,
+        );
+        expect(order.indexOf(healthOf(fallen).level)).toBeGreaterThan(order.indexOf(healthOf(all).level));
+      }),
+    );
+  });
+});
+
+const anyInstance = fc
+  .record({
+    status: fc.constantFrom(...statuses),
+    role: fc.constantFrom('PRIMARY' as const, 'REPLICA' as const, null),
+    serving: fc.boolean(),
+    observed: fc.boolean(),
+    state: fc.constantFrom('streaming', 'stopping', null),
+    lagBytes: fc.option(fc.nat({ max: 2 * limits.replicationLagBytes })),
+  })
+  .map(({ status, role, serving, observed, state, lagBytes }) =>
+    instance({
+      status,
+      role,
+      observation: observed ? observation({ serving, replication: replicationOf({ state, lagBytes }) }) : null,
+    }),
+  );
+
+function healthOf(instances: InstanceFacts[], primaryInstanceId = 'p') {
+  return postgresqlHealth({ instances, primaryInstanceId });
+}
+
+function replica(id: string, replication: Partial<NonNullable<Observation['replication']>> = {}): InstanceFacts {
+  return instance({
+    id,
+    name: id,
+    role: 'REPLICA',
+    observation: observation({ replication: replicationOf(replication) }),
+  });
+}
+
+function replicationOf(replication: Partial<NonNullable<Observation['replication']>>) {
+  return {
+    upstream: '127.64.0.1:5432',
+    state: 'streaming',
+    lagBytes: 0,
+    lagSeconds: 0,
+    position: '0/0',
+    ...replication,
+  };
+}
+
+function observation(parts: Partial<Observation>): Observation {
+  return {
+    at: '2026-01-01T00:00:00.000Z',
+    ...{
+      serving: true,
+      reason: null,
+      role: null,
+      stopped: false,
+      startedAt: null,
+      connections: 0,
+      storageUsedBytes: 0,
+    },
+    replication: null,
+    engine: {},
+    ...parts,
+  };
+}
+
+function instance(parts: Partial<InstanceFacts>): InstanceFacts {
+  return {
+    ...{ id: 'i', name: 'i', size: { cpuMillis: 1000, memoryMiB: 1024, storageGiB: 10 }, provider: 'local' },
+    ...{ activity: 'NONE', status: 'ACTIVE', statusReason: null, role: null, address: null, port: null, dnsName: null },
+    observedAt: new Date(0),
+    observation: observation({}),
+    ...parts,
+  };
+}
