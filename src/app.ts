@@ -83,7 +83,7 @@ async function start(starting: Starting): Promise<App> {
   const local = createLocalProvider({
     dataDirectory,
     networkPool: config.networkPool,
-    agentCommand: agentCommand({ config, toolsDirectory }),
+    agentCommand: agentCommand({ config, dataDirectory, toolsDirectory }),
     controlUrlFile,
     serverUser: user,
     logger,

@@ -1,3 +1,4 @@
+import { beginLean } from '#agent/leanProcess.ts';
 import { runAgent } from '#agent/runAgent.ts';
 import { createLogger } from '#lib/logger.ts';
 
@@ -13,6 +14,7 @@ type Host = {
  * what checks the whole configuration.
  */
 export async function runAsAgent({ directory, toolsDirectory, environment }: Host): Promise<void> {
+  await beginLean(environment);
   await runAgent({
     directory,
     logger: createLogger({ level: environment.GROVE_LOG_LEVEL ?? 'info', pretty: false }),

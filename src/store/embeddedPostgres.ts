@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#lib/freePort.ts';
 import type { Logger } from '#lib/logger.ts';
+import { disownStalePid, type Postmaster, runningPostmaster } from '#lib/postmaster.ts';
 import { StartupError } from '#lib/startupError.ts';
 import { type DataDirectoryOptions, ensureDataDirectory, superuser } from './ensureDataDirectory.ts';
 import { keepRunning } from './keepRunning.ts';
-import { disownStalePid, type Postmaster, runningPostmaster, stopPostmaster } from './postmaster.ts';
+import { stopPostmaster } from './stopPostmaster.ts';
 import { withClient } from './withClient.ts';
 
 export type EmbeddedPostgresOptions = DataDirectoryOptions & {

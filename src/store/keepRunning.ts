@@ -1,6 +1,6 @@
 import type { Logger } from '#lib/logger.ts';
 import { processIdentity, processIsRunning } from '#lib/processes.ts';
-import { stopPostmaster } from './postmaster.ts';
+import { stopPostmaster } from './stopPostmaster.ts';
 
 export type KeepRunningOptions = {
   pid: number;

@@ -8,11 +8,11 @@ import { Client } from 'pg';
 import { defaultInstanceSize } from '#domain/limits.ts';
 import { accessRules } from '#engines/postgresql/instance/accessRules.ts';
 import { type InstanceLayout, instanceLayout } from '#engines/postgresql/instance/instanceLayout.ts';
-import { runningPostmaster } from '#engines/postgresql/instance/postmaster.ts';
 import { serverSettings } from '#engines/postgresql/instance/serverSettings.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from '#engines/postgresql/roles.ts';
 import { writeServerFile } from '#engines/writeServerFile.ts';
 import { freePort } from '#lib/freePort.ts';
+import { runningPostmaster } from '#lib/postmaster.ts';
 import type { ServerUser } from '#lib/serverUser.ts';
 
 export type Workplace = {

@@ -2,9 +2,9 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { runningPostmaster } from '#engines/postgresql/instance/postmaster.ts';
 import { postgresObservation } from '#engines/postgresql/observation.ts';
 import { slotName } from '#engines/postgresql/slotName.ts';
+import { runningPostmaster } from '#lib/postmaster.ts';
 import { processIsRunning } from '#lib/processes.ts';
 import {
   loopbackOnly,

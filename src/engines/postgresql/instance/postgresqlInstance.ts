@@ -1,6 +1,7 @@
 import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, type ClientConfig } from 'pg';
+import { disownStalePid, runningPostmaster } from '#lib/postmaster.ts';
 import { CommandFailure, type InstanceHost } from '../../instanceSide.ts';
 import { ServerEnded, type ServerLaunch, ServerSupervisor } from '../../serverSupervisor.ts';
 import { writeServerFile } from '../../writeServerFile.ts';
@@ -9,7 +10,6 @@ import type { PostgresqlToolchain } from '../toolchain.ts';
 import { accessRules } from './accessRules.ts';
 import { type InstanceLayout, instanceLayout } from './instanceLayout.ts';
 import { type InstanceState, readInstanceState, readSecrets, writeInstanceState } from './instanceState.ts';
-import { disownStalePid, runningPostmaster } from './postmaster.ts';
 import { serverSettings } from './serverSettings.ts';
 
 const connectMs = 5000;

@@ -1,12 +1,9 @@
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { commandLine, processEnds, processIsRunning, signalProcess } from '#lib/processes.ts';
+import { commandLine, processIsRunning } from './processes.ts';
 
 /** A PostgreSQL server process, as it describes itself in its data directory. */
 export type Postmaster = { pid: number; port: number; ready: boolean };
-
-const fastShutdownMs = 10_000;
-const immediateShutdownMs = 5_000;
 
 /** The postmaster that serves the data directory (an absolute path without links) now. Null: none does. */
 export async function runningPostmaster(dataDirectory: string): Promise<Postmaster | null> {
@@ -32,14 +29,6 @@ export async function disownStalePid(dataDirectory: string): Promise<void> {
   } finally {
     await file.close();
   }
-}
-
-/** Stops it in order (sessions are ended, what is committed is on disk), and the hard way if that takes too long. */
-export async function stopPostmaster(pid: number): Promise<void> {
-  if (!signalProcess(pid, 'SIGINT') || (await processEnds(pid, { timeoutMs: fastShutdownMs }))) return;
-  signalProcess(pid, 'SIGQUIT');
-  if (await processEnds(pid, { timeoutMs: immediateShutdownMs })) return;
-  throw new Error(`The embedded PostgreSQL (pid ${pid}) does not stop.`);
 }
 
 /** Whether it is, or could be for all that the system tells. */
