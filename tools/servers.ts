@@ -1,12 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, globSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** The servers that tests run and npm does not install: the program that tells that one is there, and its package by system. */
-const servers = [{ program: 'redis-server', packages: { 'apt-get': 'redis-server', dnf: 'redis', brew: 'redis' } }];
+const servers = [
+  { program: 'redis-server', packages: { 'apt-get': 'redis-server', dnf: 'redis', brew: 'redis' } },
+  { program: 'postgres', packages: { 'apt-get': 'postgresql', dnf: 'postgresql-server', brew: 'postgresql@17' } },
+];
 
 /** Where Debian keeps programs that are not on everybody's PATH. */
-const systemDirectories = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+const systemDirectories = ['/usr/local/sbin', '/usr/sbin', '/sbin', ...globSync('/usr/lib/postgresql/*/bin')];
 
 /** Debian asks this program whether a package may start its service; 101 means that it may not. */
 const policy = '/usr/sbin/policy-rc.d';
@@ -27,6 +30,7 @@ if (missing.length > 0 && manager === 'apt-get' && process.getuid?.() === 0) {
 }
 
 function installWithoutStarting(names: string[]): void {
+  console.log(`Installing ${names.join(' ')} for the tests …`);
   const ours = !existsSync(policy);
   if (ours) writeFileSync(policy, refuseServices, { mode: 0o755 });
   try {

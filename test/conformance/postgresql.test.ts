@@ -1,9 +1,13 @@
 import { existsSync } from 'node:fs';
 import pg from 'pg';
 import { describe, test } from 'vitest';
+import { knownVersions } from '#engines/postgresql/toolchain.ts';
 import { describeEngineConformance } from './engineConformance.ts';
 
-const distributionVersion = '15';
+/** A version of the distribution's packages, besides the newest one that comes with npm. Null: none is installed. */
+const distributionVersion =
+  knownVersions.find((version) => version !== '18' && existsSync(`/usr/lib/postgresql/${version}/bin/postgres`)) ??
+  null;
 
 async function query(uri: string, text: string, values: unknown[] = [], host?: string): Promise<{ value: string }[]> {
   const { hostname, port, username, password, pathname } = new URL(uri);
@@ -35,10 +39,10 @@ const client = {
 
 describeEngineConformance({ ...client, version: '18' });
 
-if (existsSync(`/usr/lib/postgresql/${distributionVersion}/bin/postgres`)) {
+if (distributionVersion !== null) {
   describeEngineConformance({ ...client, version: distributionVersion });
 } else {
-  describe(`postgresql ${distributionVersion}`, () => {
-    test.skip(`needs PostgreSQL ${distributionVersion}: npm run servers installs it`, () => {});
+  describe("postgresql of the distribution's packages", () => {
+    test.skip('is missing: npm run servers installs it', () => {});
   });
 }
