@@ -12,6 +12,8 @@ export function createFetcher(apiKey: string): Fetcher {
     url: url.href.replace(/^http/, 'ws'),
     connectionParams: { authorization },
     retryAttempts: Number.POSITIVE_INFINITY,
+    // A Grove that restarts refuses connections for a moment, which the client takes for good unless it is told otherwise.
+    shouldRetry: () => true,
   });
   return ({ query, variables, operationName }, options) => {
     const request = { query, ...(variables ? { variables } : {}), ...(operationName ? { operationName } : {}) };

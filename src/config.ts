@@ -2,7 +2,12 @@ import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { StartupError } from '#lib/startupError.ts';
 
-const seconds = (fallback: number) => z.coerce.number().positive().default(fallback);
+const seconds = (fallback: number) => z.coerce.number('must be a number').positive('must be above 0').default(fallback);
+
+const whole = (minimum: number, maximum: number) => {
+  const range = `must be a whole number from ${minimum} to ${maximum}`;
+  return z.coerce.number(range).int(range).min(minimum, range).max(maximum, range);
+};
 
 /** An empty variable is one that is not set: Compose files and CI pass on what they do not know as "". */
 const optional = <T extends z.ZodType>(schema: T) =>
@@ -10,29 +15,31 @@ const optional = <T extends z.ZodType>(schema: T) =>
 
 const environmentSchema = z.object({
   DATABASE_URL: optional(
-    z.url({ protocol: /^postgres(ql)?$/, error: 'is a URL like postgresql://user@host:5432/grove' }).optional(),
+    z.url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgresql://user@host:5432/grove' }).optional(),
   ),
-  REDIS_URL: optional(z.url({ protocol: /^rediss?$/, error: 'is a URL like redis://host:6379' }).optional()),
+  REDIS_URL: optional(z.url({ protocol: /^rediss?$/, error: 'must be a URL like redis://host:6379' }).optional()),
   GROVE_DATA: optional(z.string().optional()),
   GROVE_HOST: optional(z.string().default('127.0.0.1')),
-  GROVE_PORT: optional(z.coerce.number().int().min(0).max(65_535).default(4000)),
-  GROVE_CONTROL_URL: optional(z.url({ protocol: /^wss?$/, error: 'is a URL like ws://127.0.0.1:4000' }).optional()),
+  GROVE_PORT: optional(whole(0, 65_535).default(4000)),
+  GROVE_CONTROL_URL: optional(
+    z.url({ protocol: /^wss?$/, error: 'must be a URL like ws://127.0.0.1:4000' }).optional(),
+  ),
   GROVE_SECRET_KEY: optional(
     z
       .string()
       .refine(
         (value) => Buffer.from(value, 'base64').length === 32,
-        'is 32 random bytes in Base64 (openssl rand -base64 32)',
+        'must be 32 random bytes in Base64 (openssl rand -base64 32)',
       )
       .optional(),
   ),
   GROVE_POSTGRESQL_BIN: optional(z.string().optional()),
   GROVE_NETWORK: optional(
-    z.cidrv4({ error: 'is a network in CIDR notation, like 127.64.0.0/10' }).default('127.64.0.0/10'),
+    z.cidrv4({ error: 'must be a network in CIDR notation, like 127.64.0.0/10' }).default('127.64.0.0/10'),
   ),
   GROVE_LOG_LEVEL: optional(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info')),
   GROVE_AGENT_LEASE_SECONDS: optional(seconds(10)),
-  GROVE_OPERATIONS_AT_ONCE: optional(z.coerce.number().int().min(1).max(100).default(8)),
+  GROVE_OPERATIONS_AT_ONCE: optional(whole(1, 100).default(8)),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
 
@@ -56,7 +63,7 @@ export const settings: readonly { name: string; meaning: string }[] = [
   },
   { name: 'GROVE_POSTGRESQL_BIN', meaning: 'directory of PostgreSQL programs to use besides those that are found' },
   { name: 'GROVE_NETWORK', meaning: 'loopback network that clusters get theirs from (default: 127.64.0.0/10)' },
-  { name: 'GROVE_LOG_LEVEL', meaning: 'trace, debug, info, warn, error or silent (default: info)' },
+  { name: 'GROVE_LOG_LEVEL', meaning: 'trace, debug, info, warn, error, fatal or silent (default: info)' },
   { name: 'GROVE_AGENT_LEASE_SECONDS', meaning: 'silence after which an instance is UNREACHABLE (default: 10)' },
   { name: 'GROVE_OPERATIONS_AT_ONCE', meaning: 'operations that one worker runs at once (default: 8)' },
 ];

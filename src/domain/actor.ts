@@ -13,7 +13,7 @@ export type Permission =
   | 'credentials:reveal'
   | 'keys:manage';
 
-/** The least role that a permission needs (security.md, points 1 and 2). */
+/** The least role that a permission needs (docs/security.md). */
 export const requiredRole = {
   read: 'VIEWER',
   'cluster:create': 'OPERATOR',

@@ -58,6 +58,12 @@ export const acceptsChanges = (status: ClusterStatus): boolean => changeableStat
 
 export const changeableStatuses: readonly ClusterStatus[] = ['ACTIVE', 'DEGRADED'];
 
+/**
+ * True if the cluster's health is worth telling. While it is being made or removed its instances come and go, and each step of that
+ * would look like a fault.
+ */
+export const hasHealth = (lifecycle: ClusterLifecycle): boolean => lifecycle === 'LIVE' || lifecycle === 'FAILED';
+
 /** True if the cluster is gone or going. */
 export const isLeaving = (lifecycle: ClusterLifecycle): boolean => lifecycle === 'DELETING' || lifecycle === 'DELETED';
 

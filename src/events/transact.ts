@@ -39,8 +39,13 @@ export async function transact<T>(
   }
 }
 
-const isLostToAnother = (error: unknown): boolean =>
-  error instanceof Prisma.PrismaClientKnownRequestError && error.code === lostToAnother;
+/** Statements of our own fail under one code for all, with PostgreSQL's beside it. */
+function isLostToAnother(error: unknown): boolean {
+  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
+  return (
+    error.code === lostToAnother || /\b40(?:P01|001)\b/.test(`${error.message} ${JSON.stringify(error.meta ?? {})}`)
+  );
+}
 
 async function transactOnce<T>(
   { db, bus, clock }: TransactDeps,

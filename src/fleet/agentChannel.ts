@@ -136,7 +136,12 @@ function waitingFor(
 ): string {
   const away = observedAt === null || now.getTime() - observedAt.getTime() > agentAwayMs;
   if (away) return `the agent of ${instance.name} to connect`;
-  return progress === null ? `${instance.name} to ${kind}` : `${instance.name}: ${progress}`;
+  return progress === null ? `${instance.name} to ${inWords(kind)}` : `${instance.name}: ${progress}`;
+}
+
+/** "ensureSlots" → "ensure slots". */
+function inWords(kind: string): string {
+  return kind.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 function commandFailed(stored: unknown): AgentCommandFailed {

@@ -3,6 +3,7 @@ import type { Monitor, MonitorDeps } from './monitor.ts';
 
 /** An agent that has missed a report is looked for, in milliseconds since the last one. */
 const missedReportMs = 3000;
+const firstReportMs = 15_000;
 const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
 
@@ -22,7 +23,11 @@ export function instancePresence(deps: MonitorDeps): Monitor {
           removedAt: null,
           agentTokenHash: { not: null },
           activity: { notIn: ['PENDING', 'REMOVING', 'REMOVED', 'FAILED'] },
-          OR: [{ observedAt: { lt: new Date(now - missedReportMs) } }, { observedAt: null }],
+          OR: [
+            { observedAt: { lt: new Date(now - missedReportMs) } },
+            // A new instance's agent has yet to report for the first time.
+            { observedAt: null, statusChangedAt: { lt: new Date(now - firstReportMs) } },
+          ],
         },
       });
       const missingIds = new Set(missing.map(({ id }) => id));

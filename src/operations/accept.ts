@@ -26,7 +26,7 @@ export type AcceptOptions = { idempotencyKey: string | null; expectedVersion: nu
 export type Accepted = { operationId: string; clusterId: string };
 
 const idempotencyKeySchema = z.object({
-  idempotencyKey: z.string().regex(/^[\x20-\x7e]{1,255}$/, 'has 1 to 255 printable ASCII characters'),
+  idempotencyKey: z.string().regex(/^[\x20-\x7e]{1,255}$/, 'must have 1 to 255 printable ASCII characters'),
 });
 
 type AcceptDeps = Pick<

@@ -26,7 +26,7 @@ export async function cancelOperation(
     await tx.$queryRaw`SELECT 1 FROM operation WHERE id = ${operationId}::uuid FOR NO KEY UPDATE`;
     const operation = await tx.operation.findUnique({
       where: { id: operationId, projectId: actor.projectId },
-      include: { steps: { select: { key: true, attempt: true } } },
+      include: { steps: { select: { key: true, attempt: true } }, cluster: { select: { name: true } } },
     });
     if (!operation) throw new NotFoundError('The operation');
     const { clusterId, kind, status } = operation;
@@ -44,7 +44,7 @@ export async function cancelOperation(
       operationId,
       fromStatus: status,
       toStatus: 'CANCELLING',
-      payload: { kind },
+      payload: { cluster: operation.cluster.name, kind },
     });
     afterCommit(() => deps.bus.publish(`operation:${operationId}`));
     return accepted;

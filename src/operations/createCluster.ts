@@ -6,6 +6,7 @@ import { defaultInstanceSize } from '#domain/limits.ts';
 import { equalSizes, instanceCountAllowed } from '#domain/topology.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
+import type { Instance } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { buildCluster, planBuild } from './buildCluster.ts';
@@ -60,7 +61,8 @@ async function create(change: Change, context: CreationContext, input: CreateClu
   if (fault) throw fault;
   const { size } = assertPresent(instances[0], 'first instance');
   const { id } = await insertCluster(change, context, input, { engine, version, size, count: instances.length });
-  await change.tx.instance.createMany({
+  const created = await change.tx.instance.createManyAndReturn({
+    select: { id: true, name: true, status: true },
     data: instances.map((instance) => ({
       projectId: context.projectId,
       clusterId: id,
@@ -69,7 +71,20 @@ async function create(change: Change, context: CreationContext, input: CreateClu
       provider: context.providerName,
     })),
   });
+  recordBirth(change, { id, name: input.name }, created);
   return id;
+}
+
+/** The first transitions of all: from nothing. */
+function recordBirth(
+  { record }: Change,
+  { id: clusterId, name: cluster }: { id: string; name: string },
+  instances: readonly Pick<Instance, 'id' | 'name' | 'status'>[],
+): void {
+  record({ type: 'CLUSTER_STATUS_CHANGED', clusterId, fromStatus: null, toStatus: 'BUILDING', payload: { cluster } });
+  for (const { id: instanceId, name: instance, status: toStatus } of instances) {
+    record({ type: 'INSTANCE_STATUS_CHANGED', clusterId, instanceId, toStatus, payload: { cluster, instance } });
+  }
 }
 
 function chooseEngine(

@@ -71,7 +71,7 @@ type Ending = {
 async function finish(
   deps: OperationDeps,
   change: Change,
-  { operation }: OperationRun,
+  { operation, clusterName: cluster }: OperationRun,
   { status, data, lifecycle, failure }: Ending,
 ): Promise<void> {
   const now = deps.clock.now();
@@ -87,7 +87,7 @@ async function finish(
     operationId: operation.id,
     fromStatus: before.status,
     toStatus: status,
-    payload: { kind: operation.kind, ...('error' in data ? { error: data.error } : {}) },
+    payload: { cluster, kind: operation.kind, ...('error' in data ? { error: data.error } : {}) },
   });
   if (lifecycle !== null) {
     const gone = lifecycle === 'DELETED' ? { deletedAt: now } : {};
@@ -119,7 +119,7 @@ async function closeSteps(
       operationId: run.operation.id,
       fromStatus: step.status,
       toStatus: status,
-      payload: { kind: run.operation.kind, step: step.name, attempt: step.attempt },
+      payload: { cluster: run.clusterName, kind: run.operation.kind, step: step.name, attempt: step.attempt },
     });
   }
 }
@@ -127,7 +127,9 @@ async function closeSteps(
 function describe(run: OperationRun, reason: unknown, log: Logger): OperationError {
   const stepKey = reason instanceof Error && 'stepKey' in reason ? String(reason.stepKey) : null;
   const step = (stepKey === null ? undefined : run.steps.get(stepKey))?.name ?? null;
-  if (reason instanceof CancelRequested) return { code: 'CANCELLED', message: reason.message, step, retryable: true };
+  if (reason instanceof CancelRequested) {
+    return { code: 'CANCELLED', message: reason.message, step: null, retryable: true };
+  }
   if (reason instanceof DeadlinePassed)
     return { code: 'DEADLINE_PASSED', message: reason.message, step, retryable: true };
   if (reason instanceof StepFailure || reason instanceof AgentCommandFailed) {

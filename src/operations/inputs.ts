@@ -5,13 +5,13 @@ import { limits, namePattern } from '#domain/limits.ts';
 
 export const nameSchema = z
   .string()
-  .max(limits.nameMaxLength, `has at most ${limits.nameMaxLength} characters`)
-  .regex(namePattern, 'has only a-z, 0-9 and inner hyphens, and begins with a letter');
+  .max(limits.nameMaxLength, `must have at most ${limits.nameMaxLength} characters`)
+  .regex(namePattern, 'must have only a-z, 0-9 and inner hyphens, and begin with a letter');
 
 export const clusterIdSchema = z.uuid();
 
 const bounded = ({ minimum, maximum }: { minimum: number; maximum: number }) =>
-  z.int().min(minimum, `is at least ${minimum}`).max(maximum, `is at most ${maximum}`);
+  z.int().min(minimum, `must be at least ${minimum}`).max(maximum, `must be at most ${maximum}`);
 
 export const instanceSizeSchema = z.strictObject({
   cpuMillis: bounded(limits.cpuMillis),
@@ -19,7 +19,7 @@ export const instanceSizeSchema = z.strictObject({
   storageGiB: bounded(limits.storageGiB),
 });
 
-const cidrSchema = z.union([z.cidrv4(), z.cidrv6()], 'is a network in CIDR notation, like 10.0.0.0/8');
+const cidrSchema = z.union([z.cidrv4(), z.cidrv6()], 'must be a network in CIDR notation, like 10.0.0.0/8');
 
 export const accessRulesSchema = z
   .array(
@@ -32,4 +32,4 @@ export const accessRulesSchema = z
         .transform((text) => text ?? null),
     }),
   )
-  .max(limits.accessRulesPerCluster, `has at most ${limits.accessRulesPerCluster} rules`);
+  .max(limits.accessRulesPerCluster, `must have at most ${limits.accessRulesPerCluster} rules`);

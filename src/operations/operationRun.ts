@@ -9,6 +9,7 @@ import { CancelRequested, Overtaken } from './stop.ts';
 /** One worker's run of an operation: what it may write with, and how it is told to stop. */
 export type OperationRun = {
   operation: Operation;
+  clusterName: string;
   definition: OperationDefinition<unknown>;
   actor: Actor;
   /** Records of the steps by key, kept up to date by this run. */

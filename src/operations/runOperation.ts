@@ -46,7 +46,10 @@ const isStop = (reason: unknown): boolean =>
 
 /** Claims the operation: from now on only this run can write. Null: it has ended. */
 async function takeUp(deps: OperationDeps, operationId: string): Promise<OperationRun | null> {
-  const found = await deps.db.operation.findUnique({ where: { id: operationId }, include: { steps: true } });
+  const found = await deps.db.operation.findUnique({
+    where: { id: operationId },
+    include: { steps: true, cluster: { select: { name: true } } },
+  });
   if (!found || found.finishedAt) return null;
   const actor = found.requestedBy as unknown as Actor;
   const operation = await transact(deps, actor, async ({ tx, record }) => {
@@ -67,7 +70,7 @@ async function takeUp(deps: OperationDeps, operationId: string): Promise<Operati
         operationId,
         fromStatus: found.status,
         toStatus: 'RUNNING',
-        payload: { kind: found.kind },
+        payload: { cluster: found.cluster.name, kind: found.kind },
       });
     }
     return await tx.operation.findUniqueOrThrow({ where: { id: operationId } });
@@ -76,6 +79,7 @@ async function takeUp(deps: OperationDeps, operationId: string): Promise<Operati
   const controller = new AbortController();
   return {
     operation,
+    clusterName: found.cluster.name,
     definition: definitionOf(operation.kind),
     actor,
     steps: new Map(found.steps.map((step) => [step.key, step])),

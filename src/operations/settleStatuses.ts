@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { clusterTransitions, deriveClusterStatus } from '#domain/clusterStatus.ts';
+import { clusterTransitions, deriveClusterStatus, hasHealth } from '#domain/clusterStatus.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import type { Health } from '#domain/health.ts';
+import type { Health, HealthReason } from '#domain/health.ts';
 import { deriveInstanceStatus, instanceTransitions, type Silence } from '#domain/instanceStatus.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
@@ -89,23 +89,19 @@ async function settleCluster(
   now: Date,
   failure: string | undefined,
 ): Promise<void> {
-  const health = engine.health(cluster);
   const before = await change.tx.cluster.findUniqueOrThrow({
     where: { id: cluster.id },
     select: { healthLevel: true, healthReasons: true, statusReason: true },
   });
+  const known = { level: before.healthLevel, reasons: before.healthReasons as HealthReason[] };
+  const health = hasHealth(cluster.lifecycle) ? engine.health(cluster) : known;
   const verdict = deriveClusterStatus({
     lifecycle: cluster.lifecycle,
     operation: cluster.currentOperation?.kind ?? null,
     health,
     failure: failure ?? before.statusReason,
   });
-  const healthDiffers = recordHealth(
-    change,
-    cluster,
-    { level: before.healthLevel, reasons: before.healthReasons },
-    health,
-  );
+  const healthDiffers = recordHealth(change, cluster, known, health);
   const statusDiffers = verdict.status !== cluster.status;
   if (statusDiffers) {
     assertTransition(clusterTransitions, cluster.status, verdict.status, `cluster ${cluster.name}`);
@@ -133,12 +129,7 @@ async function settleCluster(
 }
 
 /** True if the health differs from the stored one. The level's change is an event; a reason's alone is not. */
-function recordHealth(
-  change: Change,
-  cluster: ClusterFacts,
-  before: { level: Health['level']; reasons: unknown },
-  health: Health,
-): boolean {
+function recordHealth(change: Change, cluster: ClusterFacts, before: Health, health: Health): boolean {
   if (before.level !== health.level) {
     change.record({
       type: 'CLUSTER_HEALTH_CHANGED',

@@ -103,7 +103,7 @@ async function end(
 /** Writes a step's record and tells its transition. */
 async function writeStep(
   change: Change,
-  { operation, steps }: OperationRun,
+  { operation, clusterName: cluster, steps }: OperationRun,
   key: string,
   data: Parameters<Change['tx']['operationStep']['update']>[0]['data'],
 ): Promise<void> {
@@ -118,7 +118,7 @@ async function writeStep(
     operationId: operation.id,
     fromStatus: before.status,
     toStatus: after.status,
-    payload: { kind: operation.kind, step: after.name, attempt: after.attempt },
+    payload: { cluster, kind: operation.kind, step: after.name, attempt: after.attempt },
   });
 }
 

@@ -64,6 +64,7 @@ describe('the first cluster', () => {
     const lines = await watching;
     for (const name of ['orders-2', 'orders-3']) {
       expect(lines.filter((line) => line.startsWith(`${name} `))).toEqual([
+        `${name} →PENDING`,
         `${name} PENDING→PROVISIONING`,
         `${name} PROVISIONING→SYNCING`,
         expect.stringMatching(/SYNCING→ACTIVE|→REPLICA/),

@@ -3,6 +3,7 @@ import type { Actor } from '#domain/actor.ts';
 import { createInProcessBus } from '#events/inProcessBus.ts';
 import { transact } from '#events/transact.ts';
 import { systemClock } from '#lib/clock.ts';
+import type { Transaction } from '#store/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createProjectLog } from '../support/projectLog.ts';
 
@@ -110,4 +111,42 @@ describe('transact', () => {
       },
     ]);
   });
+
+  test.each(['models', 'raw statements'])('does a change again that lost to another in a deadlock (%s)', async (by) => {
+    const projects = await Promise.all(
+      ['left', 'right'].map((name) => store.db.project.create({ data: { name: `${by} ${name}` } })),
+    );
+    const [left, right] = projects.map(({ id }) => id) as [string, string];
+    const touch = (tx: Transaction, id: string) =>
+      by === 'models'
+        ? tx.project.update({ where: { id }, data: { createdAt: new Date() } })
+        : tx.$queryRaw`SELECT 1 FROM project WHERE id = ${id}::uuid FOR UPDATE`;
+    const bothHoldOne = barrier(2);
+    let runs = 0;
+    const crossing = (first: string, second: string) =>
+      transact({ db: store.db, bus, clock: systemClock }, systemActor(first), async ({ tx }) => {
+        runs += 1;
+        await touch(tx, first);
+        await bothHoldOne();
+        await touch(tx, second);
+      });
+    await Promise.all([crossing(left, right), crossing(right, left)]);
+    expect(runs).toBe(3);
+  });
 });
+
+const systemActor = (projectId: string): Actor => ({ kind: 'SYSTEM', projectId, name: 'test' });
+
+/** Lets everybody through once so many have come; whoever comes later does not wait. */
+function barrier(count: number): () => Promise<void> {
+  let come = 0;
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return () => {
+    come += 1;
+    if (come >= count) open();
+    return opened;
+  };
+}

@@ -43,11 +43,15 @@ describe('createCluster', () => {
     });
     expect(events.map(({ seq }) => Number(seq))).toEqual(events.map((_, index) => index + 1));
     const ofCluster = events.filter(({ type }) => type === 'CLUSTER_STATUS_CHANGED');
-    expect(ofCluster.map(({ fromStatus, toStatus }) => `${fromStatus}→${toStatus}`)).toEqual(['BUILDING→ACTIVE']);
+    expect(ofCluster.map(({ fromStatus, toStatus }) => `${fromStatus ?? ''}→${toStatus}`)).toEqual([
+      '→BUILDING',
+      'BUILDING→ACTIVE',
+    ]);
     const ofFirst = events.filter(
       ({ type, instanceId }) => type === 'INSTANCE_STATUS_CHANGED' && instanceId === cluster.instances[1]?.id,
     );
-    expect(ofFirst.map(({ fromStatus, toStatus }) => `${fromStatus}→${toStatus}`)).toEqual([
+    expect(ofFirst.map(({ fromStatus, toStatus }) => `${fromStatus ?? ''}→${toStatus}`)).toEqual([
+      '→PENDING',
       'PENDING→PROVISIONING',
       'PROVISIONING→SYNCING',
       'SYNCING→ACTIVE',
