@@ -1,5 +1,6 @@
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { Health } from '#domain/health.ts';
+import { StepFailure } from '#domain/stepFailure.ts';
 import type { Json, JsonObject } from '#lib/json.ts';
 
 /** Rule on the number of instances of a cluster. */
@@ -37,15 +38,7 @@ export type EngineContext = {
 };
 
 /** What an agent answered to a command that could not be done. */
-export class AgentCommandFailed extends Error {
-  readonly code: string;
-  readonly retryable: boolean;
-  constructor(message: string, { code, retryable }: { code: string; retryable: boolean }) {
-    super(message);
-    this.code = code;
-    this.retryable = retryable;
-  }
-}
+export class AgentCommandFailed extends StepFailure {}
 
 /**
  * A database product that Grove can run: the control plane's side. Knows the topology and never touches a machine: it sends

@@ -1,5 +1,6 @@
 import type { InstanceSize } from '#domain/facts.ts';
 import type { Observation } from '#domain/observation.ts';
+import { StepFailure } from '#domain/stepFailure.ts';
 import type { Json, JsonObject } from '#lib/json.ts';
 import type { Logger } from '#lib/logger.ts';
 
@@ -28,20 +29,8 @@ export type CommandCall = {
   signal: AbortSignal;
 };
 
-/** A command could not be done. `retryable`: the same command may succeed later. */
-export class CommandFailure extends Error {
-  readonly code: string;
-  readonly retryable: boolean;
-  constructor(
-    code: string,
-    message: string,
-    { retryable = false, cause }: { retryable?: boolean; cause?: unknown } = {},
-  ) {
-    super(message, { cause });
-    this.code = code;
-    this.retryable = retryable;
-  }
-}
+/** A command could not be done. Its code, message and whether it may be tried again travel to the step that sent it. */
+export class CommandFailure extends StepFailure {}
 
 /**
  * One database server: its files, configuration, process and queries. Lives in the agent. The agent calls one command at a

@@ -146,5 +146,5 @@ function inWords(kind: string): string {
 
 function commandFailed(stored: unknown): AgentCommandFailed {
   const { code, message, retryable } = stored as CommandError;
-  return new AgentCommandFailed(message, { code, retryable });
+  return new AgentCommandFailed(code, message, { retryable });
 }

@@ -10,7 +10,7 @@ import { parseObservation } from './parseObservation.ts';
 import type { AgentIdentity } from './signInAgent.ts';
 
 /** The store is written at most this often, in milliseconds. */
-const writeIntervalMs = 200;
+const writeIntervalMs = 50;
 
 /** A row that somebody holds is tried this often; after that the agent's next report has replaced this one anyway. */
 const maxAttempts = 10;

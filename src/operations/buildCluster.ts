@@ -26,15 +26,16 @@ export function planBuild({ instances }: ClusterFacts): PlannedStep[] {
   ];
 }
 
-/** Network, instances, the first one bootstrapped, the others joined in parallel as soon as each can be, verified. */
+/** Network, the first instance, bootstrapped while the others are made, those joined in parallel as soon as each can be, verified. */
 export async function buildCluster({ instances }: ClusterFacts, step: RunStep): Promise<JsonObject> {
   const [head, ...rest] = instances;
   const first = assertPresent(head, 'first instance');
   await step(networkStep, createNetwork);
-  const bootstrapped = step(provisionStep(first), (context) => provision(context, first)).then(() =>
-    step(bootstrapStep(first), (context) => bootstrap(context, first)),
-  );
+  // The rest waits for its server anyway: where the host is busy, the first instance's agent comes up sooner alone.
+  const provisioned = step(provisionStep(first), (context) => provision(context, first));
+  const bootstrapped = provisioned.then(() => step(bootstrapStep(first), (context) => bootstrap(context, first)));
   const joined = rest.map(async (instance) => {
+    await provisioned;
     await step(provisionStep(instance), (context) => provision(context, instance));
     await bootstrapped;
     await step(joinStep(instance), (context) => join(context, instance));

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { StepFailure } from '#domain/stepFailure.ts';
-import { AgentCommandFailed } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
 import type { ClusterLifecycle, OperationStatus } from '#generated/prisma/enums.ts';
 import type { JsonObject } from '#lib/json.ts';
@@ -132,7 +131,7 @@ function describe(run: OperationRun, reason: unknown, log: Logger): OperationErr
   }
   if (reason instanceof DeadlinePassed)
     return { code: 'DEADLINE_PASSED', message: reason.message, step, retryable: true };
-  if (reason instanceof StepFailure || reason instanceof AgentCommandFailed) {
+  if (reason instanceof StepFailure) {
     return { code: reason.code, message: reason.message, step, retryable: reason.retryable };
   }
   if (reason instanceof ProviderError) {

@@ -5,6 +5,7 @@ import type { OperationDeps } from './deps.ts';
 import { lockCluster } from './lockCluster.ts';
 import type { OperationDefinition } from './operation.ts';
 import { CancelRequested, Overtaken } from './stop.ts';
+import type { Waiting } from './waiting.ts';
 
 /** One worker's run of an operation: what it may write with, and how it is told to stop. */
 export type OperationRun = {
@@ -17,8 +18,7 @@ export type OperationRun = {
   /** Aborted with one of the reasons of stop.ts. */
   signal: AbortSignal;
   stop(reason: Error): void;
-  /** What each running step waits for, in words. */
-  waiting: Map<string, string>;
+  waiting: Waiting;
 };
 
 type ChangeDeps = Pick<OperationDeps, 'db' | 'bus' | 'clock'>;

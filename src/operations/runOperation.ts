@@ -10,6 +10,7 @@ import { failOperation, succeedOperation } from './finishOperation.ts';
 import type { OperationRun } from './operationRun.ts';
 import { createStepRunner } from './stepRunner.ts';
 import { CancelRequested, DeadlinePassed, Overtaken, WorkerStopping } from './stop.ts';
+import { createWaiting } from './waiting.ts';
 
 /**
  * Runs an accepted operation to its end, or goes on where a worker left it. Returns when the operation has ended or belongs to
@@ -85,7 +86,7 @@ async function takeUp(deps: OperationDeps, operationId: string): Promise<Operati
     steps: new Map(found.steps.map((step) => [step.key, step])),
     signal: controller.signal,
     stop: (reason) => controller.abort(reason),
-    waiting: new Map(),
+    waiting: createWaiting(deps, operation),
   };
 }
 
@@ -102,7 +103,7 @@ function watch(
   if (stopping.aborted) onStopping();
   stopping.addEventListener('abort', onStopping);
   after(Math.max(0, operation.deadlineAt.getTime() - clock.now().getTime()), () =>
-    run.stop(new DeadlinePassed(operation.deadlineAt, [...run.waiting.values()].join('; ') || null)),
+    run.stop(new DeadlinePassed(operation.deadlineAt, run.waiting.inWords())),
   );
   let cancelling = false;
   const onWake = async () => {

@@ -1,6 +1,5 @@
 import type { ClusterFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import { AgentCommandFailed } from '#engines/engine.ts';
 import type { Topic } from '#events/bus.ts';
 import { lookUntil } from '#events/lookUntil.ts';
 import type { Change } from '#events/transact.ts';
@@ -67,7 +66,7 @@ async function runStep<R extends JsonObject | null>(
   } catch (error) {
     throw error instanceof Error ? Object.assign(error, { stepKey: key }) : error;
   } finally {
-    run.waiting.delete(key);
+    run.waiting.note(key, null);
   }
 }
 
@@ -75,8 +74,7 @@ const isDone = ({ status }: OperationStep): boolean => status === 'SUCCEEDED';
 
 /** True for a failure that doing the same step again may mend. */
 export const isRetryable = (error: unknown): boolean =>
-  (error instanceof StepFailure || error instanceof AgentCommandFailed || error instanceof ProviderError) &&
-  error.retryable;
+  (error instanceof StepFailure || error instanceof ProviderError) && error.retryable;
 
 async function begin(deps: OperationDeps, run: OperationRun, key: string): Promise<void> {
   const startedAt = deps.clock.now();
@@ -136,7 +134,7 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
   const { operation, signal } = run;
   const cluster = await loadCluster(deps, operation.clusterId);
   const project = await deps.db.project.findUniqueOrThrow({ where: { id: operation.projectId } });
-  const waitingFor = (what: string | null) => noteWaiting(deps, run, key, what);
+  const waitingFor = (what: string | null) => run.waiting.note(key, what);
   return {
     cluster,
     engine: assertPresent(deps.engines[cluster.engine], `engine ${cluster.engine}`),
@@ -184,17 +182,4 @@ function commandScope({ steps }: OperationRun, key: string): string {
 
 async function loadCluster({ db }: Pick<OperationDeps, 'db'>, id: string): Promise<ClusterFacts> {
   return assertPresent(await loadOneClusterFacts(db, { id }), `cluster ${id}`);
-}
-
-/** Tells what the operation waits for. Not an event: it changes often and means nothing once the step has ended. */
-function noteWaiting({ db, logger }: OperationDeps, run: OperationRun, key: string, what: string | null): void {
-  if (what === null) run.waiting.delete(key);
-  else run.waiting.set(key, what);
-  const waitingFor = [...run.waiting.values()].join('; ') || null;
-  db.operation
-    .updateMany({
-      where: { id: run.operation.id, attempt: run.operation.attempt, finishedAt: null },
-      data: { waitingFor },
-    })
-    .catch((error: unknown) => logger.debug({ err: error }, 'what an operation waits for could not be noted'));
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { chown, mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +12,6 @@ import { type InstanceLayout, instanceLayout } from '#engines/postgresql/instanc
 import { serverSettings } from '#engines/postgresql/instance/serverSettings.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from '#engines/postgresql/roles.ts';
 import { writeServerFile } from '#engines/writeServerFile.ts';
-import { freePort } from '#lib/freePort.ts';
 import { runningPostmaster } from '#lib/postmaster.ts';
 import type { ServerUser } from '#lib/serverUser.ts';
 
@@ -29,9 +29,9 @@ export type HandMadeCluster = {
   stop(): Promise<void>;
 };
 
-type Server = { name: string; port: number; layout: InstanceLayout; slotName: string };
+type Server = { name: string; address: string; layout: InstanceLayout; slotName: string };
 
-const address = '127.0.0.1';
+const port = 5432;
 const network = '127.0.0.0/8';
 const password = 'made-by-hand';
 const pollMs = 10;
@@ -88,15 +88,17 @@ export async function makeClusterByHand(place: Workplace): Promise<HandMadeClust
 }
 
 async function makeDirectories({ directory, user }: Workplace): Promise<[Server, Server, Server]> {
-  const make = async (name: string): Promise<Server> => {
+  // Outside of Grove's networks, and where no program takes a port by chance.
+  const block = `127.200.${randomInt(256)}`;
+  const make = async (name: string, host: number): Promise<Server> => {
     const layout = instanceLayout(join(directory, name));
     for (const path of [layout.directory, layout.configuration, layout.data]) {
       await mkdir(path, { recursive: true, mode: 0o700 });
       if (user !== null) await chown(path, user.uid, user.gid);
     }
-    return { name, port: await freePort(address), layout, slotName: name };
+    return { name, address: `${block}.${host}`, layout, slotName: name };
   };
-  return await Promise.all([make('one'), make('two'), make('three')]);
+  return await Promise.all([make('one', 1), make('two', 2), make('three', 3)]);
 }
 
 async function initdb({ binDirectory, user }: Workplace, { layout }: Server): Promise<void> {
@@ -111,11 +113,11 @@ async function initdb({ binDirectory, user }: Workplace, { layout }: Server): Pr
 
 async function start(
   { binDirectory, user }: Workplace,
-  { name, port, layout }: Server,
+  { name, address, layout }: Server,
   primary: Server | null,
   started: ChildProcess[],
 ): Promise<void> {
-  const upstream = primary && { host: address, port: primary.port, slotName: name };
+  const upstream = primary && { host: primary.address, port, slotName: name };
   const settings = serverSettings({ name, address, port, size: defaultInstanceSize, layout, upstream });
   await writeServerFile(layout.configFile, settings, user);
   await writeServerFile(layout.hbaFile, accessRules({ clients: [network], peers: [network] }), user);
@@ -140,7 +142,7 @@ async function start(
   }
 }
 
-async function connect({ port }: Server): Promise<Client> {
+async function connect({ address }: Server): Promise<Client> {
   const client = new Client({ host: address, port, user: adminRole, password, database: 'postgres' });
   // Servers are ended without a word at the end of a run; nothing else listens to that.
   client.on('error', () => {});
