@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { authenticate } from '#auth/authenticate.ts';
 import { defaultProjectName, ensureDefaultProject } from '#auth/ensureDefaultProject.ts';
 import { createEngines } from '#engines/engines.ts';
 import { findPostgresqlToolchain } from '#engines/postgresql/toolchain.ts';
@@ -147,13 +148,24 @@ async function localSecretKey(dataDirectory: string): Promise<Uint8Array> {
   return new Uint8Array(Buffer.from(await keptSecret(join(dataDirectory, 'secret.key'), 32), 'base64'));
 }
 
-async function ensureFirstKey({ db, logger }: OperationDeps, dataDirectory: string): Promise<string | null> {
-  const file = join(dataDirectory, 'admin.key');
-  const { plainKey } = await ensureDefaultProject(db);
-  if (plainKey === null) return existsSync(file) ? file : null;
-  await writePrivately(file, `${plainKey}\n`);
-  logger.info({ file }, `made project "${defaultProjectName}" and its first ADMIN key`);
-  return file;
+/** The file with this store's first ADMIN key. A key of another store that lies in the directory is never overwritten. */
+async function ensureFirstKey(operations: OperationDeps, dataDirectory: string): Promise<string | null> {
+  const files = ['admin.key', 'admin-2.key', 'admin-3.key'].map((name) => join(dataDirectory, name));
+  await ensureDefaultProject(operations.db, async (plainKey) => {
+    const file = files.find((candidate) => !existsSync(candidate));
+    if (file === undefined) throw new StartupError(`${files.join(', ')} hold keys of other stores. Move them away.`);
+    await writePrivately(file, `${plainKey}\n`).catch((error: NodeJS.ErrnoException) => {
+      throw new StartupError(
+        `The first ADMIN key cannot be written to ${file}: ${error.code}. Make the directory writable.`,
+      );
+    });
+    operations.logger.info({ file }, `made project "${defaultProjectName}" and its first ADMIN key`);
+  });
+  for (const file of files) {
+    const key = await readFile(file, 'utf8').catch(() => null);
+    if (key !== null && (await authenticate(operations, key.trim()))) return file;
+  }
+  return null;
 }
 
 /** Server, feed and the agents' gateway. Returns the server's URL. */

@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import { isLoopbackNetwork } from '#domain/cidr.ts';
 import { StartupError } from '#lib/startupError.ts';
 
 const seconds = (fallback: number) => z.coerce.number('must be a number').positive('must be above 0').default(fallback);
@@ -35,7 +36,13 @@ const environmentSchema = z.object({
   ),
   GROVE_POSTGRESQL_BIN: optional(z.string().optional()),
   GROVE_NETWORK: optional(
-    z.cidrv4({ error: 'must be a network in CIDR notation, like 127.64.0.0/10' }).default('127.64.0.0/10'),
+    z
+      .string()
+      .default('127.64.0.0/10')
+      .refine(
+        (text) => isLoopbackNetwork(text, 16),
+        'must be a network in 127.0.0.0/8 of 16 addresses or more, like 127.64.0.0/10',
+      ),
   ),
   GROVE_LOG_LEVEL: optional(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info')),
   GROVE_AGENT_LEASE_SECONDS: optional(seconds(10)),

@@ -1,9 +1,9 @@
-import { createLogger } from '#lib/logger.ts';
+import { createLogger, type Logger } from '#lib/logger.ts';
 import { type App, type Mode, startApp } from './app.ts';
 import { loadConfig } from './config.ts';
 
 /** How long an orderly stop may take before the process ends anyway, in milliseconds. */
-const longestStopMs = 8000;
+const longestStopMs = 4500;
 
 type Host = {
   environment: NodeJS.ProcessEnv;
@@ -16,30 +16,32 @@ type Host = {
 export async function runAsServer(mode: Mode, { environment, workingDirectory, exit }: Host): Promise<void> {
   const config = loadConfig(environment, workingDirectory);
   const logger = createLogger({ level: config.logLevel, pretty: process.stderr.isTTY === true });
-  const stopped = stopRequest();
+  const stopping = stopRequest(logger, exit);
   const app = await startApp(config, mode, logger);
-  if (!stopped.isRequested) welcome(app);
-  const signal = await stopped.requested;
-  logger.info({ signal }, 'stopping; clusters go on running');
-  setTimeout(() => {
-    logger.error('could not stop in order in time');
-    exit(1);
-  }, longestStopMs).unref();
+  if (!stopping.isRequested()) welcome(app);
+  await stopping.requested;
   await app.close();
   logger.info('stopped');
 }
 
-function stopRequest() {
-  const state = { isRequested: false, requested: Promise.resolve('') };
-  state.requested = new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        state.isRequested = true;
-        resolve(signal);
-      });
-    }
+/** The first signal asks for an orderly stop and bounds it, also while Grove is starting; the second ends it at once. */
+function stopRequest(logger: Logger, exit: Host['exit']) {
+  let signals = 0;
+  const requested = new Promise<void>((resolve) => {
+    const onSignal = (signal: NodeJS.Signals) => {
+      signals += 1;
+      if (signals > 1) return exit(1);
+      logger.info({ signal }, 'stopping; clusters go on running');
+      setTimeout(() => {
+        logger.error('could not stop in order in time');
+        exit(1);
+      }, longestStopMs).unref();
+      resolve();
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
   });
-  return state;
+  return { requested, isRequested: () => signals > 0 };
 }
 
 function welcome({ url, adminKeyFile }: App): void {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { writeServerFile } from '#engines/writeServerFile.ts';
+import { replaceFile } from '#lib/replaceFile.ts';
 import type { CommandOutcome } from './protocol.ts';
 
 const kept = 200;
@@ -33,6 +33,6 @@ export class CommandRecord {
       if (this.#outcomes.size <= kept) break;
       this.#outcomes.delete(oldest);
     }
-    await writeServerFile(this.#path, JSON.stringify([...this.#outcomes]), null);
+    await replaceFile(this.#path, JSON.stringify([...this.#outcomes]));
   }
 }

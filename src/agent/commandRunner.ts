@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { CommandFailure, type InstanceSide } from '#engines/instanceSide.ts';
 import type { Logger } from '#lib/logger.ts';
+import { systemFault } from '#lib/systemFault.ts';
 import type { CommandRecord } from './commandRecord.ts';
 import type { AgentCommand, CommandError, CommandOutcome } from './protocol.ts';
 import { ThrottledProgress } from './throttledProgress.ts';
@@ -55,7 +57,12 @@ export class CommandRunner {
     if (this.#stopping.signal.aborted && !outcome.ok) return;
     if (outcome.ok) log.info({ ms }, 'command done');
     else log.warn({ ms, error: outcome.error }, 'command failed');
-    await record.add(command.id, outcome);
+    try {
+      await record.add(command.id, outcome);
+    } catch (error) {
+      // It is told all the same: a later agent that does not know it does the command once more, which every command allows.
+      log.error({ err: error }, 'the outcome of a command could not be recorded');
+    }
     this.#accepted.delete(command.id);
     onFinished(command.id, outcome);
   }
@@ -82,9 +89,13 @@ export class CommandRunner {
     if (error instanceof CommandFailure) {
       return { code: error.code, message: error.message, retryable: error.retryable };
     }
-    this.#options.logger.error({ err: error, kind }, 'unexpected failure of a command');
-    const message = error instanceof Error ? error.message : String(error);
-    return { code: 'UNEXPECTED', message, retryable: true };
+    const errorId = randomUUID();
+    this.#options.logger.error({ err: error, kind, errorId }, 'unexpected failure of a command');
+    const fault = systemFault(error);
+    if (fault !== null) return { code: 'SYSTEM', message: `The host refused: ${fault.message}.`, retryable: true };
+    // Tried again as any failure: what nobody has thought of may pass.
+    const message = `Internal error ${errorId} of the agent; its log has the rest.`;
+    return { code: 'INTERNAL', message, retryable: true };
   }
 }
 

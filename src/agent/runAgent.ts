@@ -80,7 +80,7 @@ async function follow(
       reporter.reportNow();
     },
   });
-  const reporter = new Reporter(side, link);
+  const reporter = new Reporter({ side, link, logger });
   side.onChange(() => reporter.reportNow());
   reporter.start();
   await link.run();

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Actor, roles } from '#domain/actor.ts';
 import { InvalidInputError } from '#domain/errors.ts';
+import { parseInput } from '#domain/parseInput.ts';
 import { requirePermission } from '#domain/requirePermission.ts';
 import type { Bus } from '#events/bus.ts';
 import { transact } from '#events/transact.ts';
@@ -43,13 +44,10 @@ export async function createApiKey(
 }
 
 function readInput(rawInput: unknown, now: Date): z.infer<typeof createApiKeyInput> {
-  const parsed = createApiKeyInput.safeParse(rawInput);
-  if (!parsed.success) {
-    throw new InvalidInputError(parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })));
-  }
-  const { expiresAt } = parsed.data;
+  const input = parseInput(createApiKeyInput, rawInput);
+  const { expiresAt } = input;
   if (expiresAt !== null && expiresAt <= now) {
     throw new InvalidInputError([{ path: 'expiresAt', message: `${expiresAt.toISOString()} is in the past.` }]);
   }
-  return parsed.data;
+  return input;
 }

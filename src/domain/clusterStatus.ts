@@ -49,7 +49,8 @@ export const clusterTransitions = {
   DOWN: ['ACTIVE', 'DEGRADED', 'BUSY', 'DELETING'],
   BUSY: ['ACTIVE', 'DEGRADED', 'DOWN', 'DELETING'],
   ERROR: ['BUILDING', 'DELETING'],
-  DELETING: ['DELETED', 'ERROR'],
+  /** Back to life: a deletion that was cancelled before it had begun. */
+  DELETING: ['DELETED', 'ERROR', 'ACTIVE', 'DEGRADED', 'DOWN'],
   DELETED: [],
 } as const satisfies Record<ClusterStatus, readonly ClusterStatus[]>;
 

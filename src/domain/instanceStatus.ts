@@ -1,4 +1,4 @@
-import type { InstanceActivity, InstanceStatus } from '#generated/prisma/enums.ts';
+import type { InstanceStatus } from '#generated/prisma/enums.ts';
 import { assertNever } from '#lib/assertNever.ts';
 import type { InstanceFacts } from './facts.ts';
 
@@ -85,14 +85,3 @@ export const instanceTransitions = {
   REMOVING: [...settled, 'REMOVED'],
   REMOVED: [],
 } as const satisfies Record<InstanceStatus, readonly InstanceStatus[]>;
-
-/** True if nothing is left of the instance but its record. */
-export const isRemoved = (instance: { activity: InstanceActivity }): boolean => instance.activity === 'REMOVED';
-
-/** True if an operation is doing something to the instance. */
-export function isBusy({ activity }: { activity: InstanceActivity }): boolean {
-  return activity !== 'NONE' && activity !== 'FAILED' && activity !== 'REMOVED';
-}
-
-/** True if an operation failed on the instance and left it behind. */
-export const hasFailed = ({ activity }: { activity: InstanceActivity }): boolean => activity === 'FAILED';

@@ -1,6 +1,9 @@
 /** Bounds of what can be asked for. Units are in the names. */
 export const limits = {
   nameMaxLength: 40,
+  /** Room for a cluster's longest name and a number behind it. */
+  instanceNameMaxLength: 50,
+  descriptionMaxLength: 200,
   accessRulesPerCluster: 50,
   cpuMillis: { minimum: 100, maximum: 128_000 },
   memoryMiB: { minimum: 128, maximum: 4_194_304 },

@@ -20,3 +20,6 @@ export const canBeRetried = (status: OperationStatus): boolean => status === 'FA
 
 /** True if the operation has been asked to stop. */
 export const isCancelling = (status: OperationStatus): boolean => status === 'CANCELLING';
+
+/** What an operation becomes when a worker takes it up: one that was asked to stop stays so. */
+export const startedStatus = (status: OperationStatus): OperationStatus => (status === 'QUEUED' ? 'RUNNING' : status);

@@ -1,6 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { copyFile, type FileHandle, open, rename, stat, truncate } from 'node:fs/promises';
+import { copyFile, type FileHandle, stat, truncate } from 'node:fs/promises';
+import { openLogFile } from '#lib/openLogFile.ts';
 import type { ServerUser } from '#lib/serverUser.ts';
+import { withoutPaths } from '#lib/withoutPaths.ts';
 
 const rotateAtStartBytes = 4 * 1024 * 1024;
 const largestBytes = 64 * 1024 * 1024;
@@ -8,24 +10,24 @@ const tailBytes = 8 * 1024;
 
 /** Opens a server's log to append to. A long one is set aside first, in the place of the one before. */
 export async function openServerLog(path: string, owner: ServerUser | null): Promise<FileHandle> {
-  if ((await sizeOf(path)) > rotateAtStartBytes) await rename(path, `${path}.1`);
-  const log = await open(path, 'a', 0o600);
+  const log = await openLogFile(path, { maxBytes: rotateAtStartBytes });
   if (owner !== null) await log.chown(owner.uid, owner.gid);
   return log;
 }
 
 /** Keeps the log of a running server bounded. The server appends, so an emptied file goes on from its beginning. */
 export async function boundServerLog(path: string): Promise<void> {
-  if ((await sizeOf(path)) <= largestBytes) return;
+  const bytes = (await stat(path).catch(() => null))?.size ?? 0;
+  if (bytes <= largestBytes) return;
   await copyFile(path, `${path}.1`);
   await truncate(path);
 }
 
-/** The last complaint in a server's log after byte `from`. Null: there is none. */
+/** The last complaint in a server's log after byte `from`, without the places of files. Null: there is none. */
 export function serverLogReason(path: string, from: number): string | null {
   const lines = tail(path, from).split('\n');
   const complaint = lines.findLast((line) => /\b(FATAL|PANIC|ERROR|error)\b/.test(line));
-  return complaint?.replace(/^.*?\b(FATAL|PANIC|ERROR):\s*/, '') ?? null;
+  return complaint === undefined ? null : withoutPaths(complaint.replace(/^.*?\b(FATAL|PANIC|ERROR):\s*/, ''));
 }
 
 function tail(path: string, from: number): string {
@@ -43,8 +45,4 @@ function tail(path: string, from: number): string {
   } finally {
     closeSync(log);
   }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return (await stat(path).catch(() => null))?.size ?? 0;
 }

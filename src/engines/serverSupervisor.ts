@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '#lib/logger.ts';
 import { processEnds, processIsRunning, signalProcess } from '#lib/processes.ts';
 import type { ServerUser } from '#lib/serverUser.ts';
+import { systemFault } from '#lib/systemFault.ts';
+import { withoutPaths } from '#lib/withoutPaths.ts';
 import { openServerLog, serverLogReason } from './serverLog.ts';
 
 /** How a server is run. */
@@ -76,14 +78,18 @@ export class ServerSupervisor {
     });
   }
 
-  /** From now on the server is kept running. Returns once it accepts sessions; throws ServerEnded if this attempt fails. */
-  async ensureRunning(): Promise<void> {
+  /**
+   * From now on the server is kept running. Returns once it accepts sessions; throws ServerEnded if this attempt fails. When the
+   * signal aborts, its reason is thrown at once and the server goes on coming up.
+   */
+  async ensureRunning({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    signal?.throwIfAborted();
     this.#wanted = true;
     this.#clearPause();
     this.#attempt ??= this.#bringUp().finally(() => {
       this.#attempt = null;
     });
-    await this.#attempt;
+    await (signal === undefined ? this.#attempt : unlessAborted(this.#attempt, signal));
   }
 
   /** Stops the server in order. On return it is gone, whoever had started it. */
@@ -118,7 +124,7 @@ export class ServerSupervisor {
       else this.#adopt(adopted);
       await this.#becomesReady();
     } catch (error) {
-      if (this.#pid === null) this.#retryLater(error instanceof Error ? error.message : String(error));
+      if (this.#pid === null) this.#retryLater(reasonOf(error));
       throw error;
     }
   }
@@ -225,5 +231,24 @@ export class ServerSupervisor {
 
   #announce(): void {
     for (const listener of this.#listeners) listener();
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof ServerEnded) return error.message;
+  const fault = systemFault(error);
+  if (fault !== null) return `The server cannot be started: the host refused: ${fault.message}.`;
+  return withoutPaths(`The server cannot be started: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+/** Waits for the work, but not longer than until the signal aborts. The work goes on. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }

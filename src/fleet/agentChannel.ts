@@ -22,23 +22,19 @@ export type CommandScope = {
   onProgress?(what: string | null): void;
 };
 
-export type AgentChannel = {
-  /**
-   * Commands for this step. The same command (instance, kind and payload) of the same step is done once: while it runs, and
-   * once it has succeeded, sending it again answers from its record, also in another process; only after a failure it is
-   * done anew.
-   */
-  sendTo(scope: CommandScope): SendCommand;
-};
-
 export type AgentChannelDeps = { db: Database; bus: Bus; clock: Clock; logger: Logger };
 
 type CommandIdentity = { operationId: string; stepKey: string; instanceId: string; kind: string; payload: JsonObject };
 
 /** The operations' way to the agents: a row that any control plane process delivers, and the wait for its end. */
-export function createAgentChannel(deps: AgentChannelDeps): AgentChannel {
+export function createAgentChannel(deps: AgentChannelDeps) {
   return {
-    sendTo(scope) {
+    /**
+     * Commands for this step. The same command (instance, kind and payload) of the same step is done once: while it runs, and
+     * once it has succeeded, sending it again answers from its record, also in another process; only after a failure it is
+     * done anew.
+     */
+    sendTo(scope: CommandScope): SendCommand {
       return async <Commands extends CommandMap, Kind extends keyof Commands & string>(
         instance: InstanceFacts,
         kind: Kind,

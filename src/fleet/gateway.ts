@@ -38,8 +38,6 @@ export type AgentGateway = {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Sends every agent away with "come back soon" and waits for what they have said so far to be written. */
   close(): Promise<void>;
-  /** Since when agents could connect here: before it, nobody's silence means anything. */
-  startedAt: Date;
 };
 
 type SessionExtra = { session: AgentSession };
@@ -50,7 +48,7 @@ type ConnectionContext = {
 
 /** Serves agents over graphql-ws. Each connection signs in as one instance and can touch only that instance's commands. */
 export function createAgentGateway(deps: AgentGatewayDeps): AgentGateway {
-  const { logger, clock, observations } = deps;
+  const { logger, observations } = deps;
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxPayloadBytes });
   const connected = new Map<string, WebSocket>();
   const watch = createCommandWatch(deps);
@@ -103,7 +101,6 @@ export function createAgentGateway(deps: AgentGatewayDeps): AgentGateway {
   );
 
   return {
-    startedAt: clock.now(),
     handleUpgrade(request, socket, head) {
       if (closing) return void socket.destroy();
       sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request));

@@ -123,7 +123,6 @@ function writeObservations(db: Database, reports: readonly Report[]): Promise<Wr
     instance_id: instanceId,
     observed_at: observedAt.toISOString(),
     serving: observation.serving,
-
     observation,
   }));
   return db.$queryRaw<WrittenInstance[]>(Prisma.sql`
@@ -138,6 +137,6 @@ function writeObservations(db: Database, reports: readonly Report[]): Promise<Wr
     UPDATE instance SET serving = report.serving, observed_at = report.observed_at,
            observation = report.observation
     FROM report JOIN free ON free.id = report.instance_id
-    WHERE instance.id = free.id
+    WHERE instance.id = free.id AND (instance.observed_at IS NULL OR instance.observed_at <= report.observed_at)
     RETURNING instance.id, instance.status::text AS status`);
 }

@@ -1,4 +1,5 @@
 import SchemaBuilder from '@pothos/core';
+import ComplexityPlugin from '@pothos/plugin-complexity';
 import ErrorsPlugin from '@pothos/plugin-errors';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
@@ -9,7 +10,8 @@ import type PrismaTypes from '#generated/pothos-types.ts';
 import { getDatamodel } from '#generated/pothos-types.ts';
 import type { Json } from '#lib/json.ts';
 import type { Context } from './context.ts';
-import { forbidden, unauthenticated } from './errors.ts';
+import { forbidden, tooComplex, unauthenticated } from './errors.ts';
+import { queryLimits } from './queryLimits.ts';
 import { relayDescriptions } from './relayDescriptions.ts';
 
 export type SchemaTypes = {
@@ -32,13 +34,18 @@ export type SchemaTypes = {
 
 /** Errors come before authorisation: a refused field is a top-level error, not a member of a result union. */
 export const builder = new SchemaBuilder<SchemaTypes>({
-  plugins: [ErrorsPlugin, ScopeAuthPlugin, WithInputPlugin, RelayPlugin, PrismaPlugin],
+  plugins: [ComplexityPlugin, ErrorsPlugin, ScopeAuthPlugin, WithInputPlugin, RelayPlugin, PrismaPlugin],
   defaultFieldNullability: false,
   prisma: {
     client: ({ db }) => db as never,
     dmmf: getDatamodel(),
     exposeDescriptions: true,
     onUnusedQuery: null,
+  },
+  complexity: {
+    limit: queryLimits,
+    defaultListMultiplier: 10,
+    complexityError: (kind, sizes) => tooComplex(kind, sizes),
   },
   relay: relayDescriptions,
   errors: {

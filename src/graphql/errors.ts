@@ -2,6 +2,7 @@ import { GraphQLError } from 'graphql';
 import type { Actor } from '#domain/actor.ts';
 import { DomainError, NotFoundError } from '#domain/errors.ts';
 import type { Context } from './context.ts';
+import { queryLimits } from './queryLimits.ts';
 
 /** The request carries no valid key. Says how to send one. */
 export function unauthenticated(): GraphQLError {
@@ -22,6 +23,17 @@ export function forbidden(field: string, role: string): GraphQLError {
 /** The request is well formed but cannot be meant: `message` says what was found and what is allowed. */
 export function badUserInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
+}
+
+type QuerySizes = Partial<Record<'depth' | 'breadth' | 'complexity', number>>;
+
+/** The operation asks for more than one operation may. */
+export function tooComplex(kind: string, sizes: QuerySizes): GraphQLError {
+  const size = kind.toLowerCase() as keyof QuerySizes;
+  return new GraphQLError(
+    `The operation's ${size} is ${sizes[size]}; at most ${queryLimits[size]} is allowed. Ask for less, or in several operations.`,
+    { extensions: { code: 'QUERY_TOO_COMPLEX' } },
+  );
 }
 
 /** There is no such thing in the project, where an answer cannot be null. */

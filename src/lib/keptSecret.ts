@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import { replaceFile } from './replaceFile.ts';
 
 /** Reads the file, or makes it with `bytes` random bytes in Base64, readable by its owner only and on disk when this returns. */
 export async function keptSecret(path: string, bytes: number): Promise<string> {
@@ -15,12 +16,5 @@ export async function keptSecret(path: string, bytes: number): Promise<string> {
 
 /** Writes a file that only its owner can read: whole and on disk, or not at all. */
 export async function writePrivately(path: string, text: string): Promise<void> {
-  const file = await open(`${path}.new`, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
+  await replaceFile(path, text, { durable: true });
 }

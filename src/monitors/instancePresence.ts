@@ -21,6 +21,7 @@ export function instancePresence(deps: MonitorDeps): Monitor {
       const missing = await deps.db.instance.findMany({
         where: {
           removedAt: null,
+          cluster: { lifecycle: { notIn: ['DELETING', 'DELETED'] } },
           agentTokenHash: { not: null },
           activity: { notIn: ['PENDING', 'REMOVING', 'REMOVED', 'FAILED'] },
           OR: [

@@ -1,16 +1,12 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Actor } from '#domain/actor.ts';
-import {
-  ClusterBusyError,
-  IdempotencyConflictError,
-  InvalidInputError,
-  NotFoundError,
-  StaleVersionError,
-} from '#domain/errors.ts';
+import { ClusterBusyError, IdempotencyConflictError, NotFoundError, StaleVersionError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
+import { parseInput } from '#domain/parseInput.ts';
 import { requirePermission } from '#domain/requirePermission.ts';
 import { type Change, transact } from '#events/transact.ts';
+import type { ClusterLifecycle } from '#generated/prisma/enums.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import type { Transaction } from '#store/database.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
@@ -18,6 +14,7 @@ import { loadOneClusterFacts } from './clusterFacts.ts';
 import type { OperationDeps } from './deps.ts';
 import { lockCluster } from './lockCluster.ts';
 import type { Facts, OperationDefinition } from './operation.ts';
+import { recordOperationStatus } from './recordOperationStatus.ts';
 import { settleStatuses } from './settleStatuses.ts';
 
 export type AcceptOptions = { idempotencyKey: string | null; expectedVersion: number | null };
@@ -81,18 +78,11 @@ async function admit<Input>(
   await definition.accept?.(change, facts, input);
   const version = definition.subject.kind === 'NEW' ? facts.cluster.version : await raiseVersion(change.tx, clusterId);
   const intended = await loadFacts(deps, change.tx, actor.projectId, clusterId);
-  const operationId = await writeOperation(deps, actor, change, request, { ...intended, version });
-  await settleStatuses(deps, change, clusterId);
+  const before = definition.subject.kind === 'NEW' ? null : facts.cluster.lifecycle;
+  const operationId = await writeOperation(deps, actor, change, request, { ...intended, version, before });
+  if (definition.subject.kind === 'NEW') recordBirth(change, intended.cluster, operationId);
+  await settleStatuses(deps, change, clusterId, { operationId });
   return { operationId, clusterId };
-}
-
-/** The input as the definition wants it, or an InvalidInputError that names each faulty field. */
-export function parseInput<Input>(schema: z.ZodType<Input>, raw: unknown): Input {
-  const parsed = schema.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  throw new InvalidInputError(
-    parsed.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.') || 'input', message })),
-  );
 }
 
 const hashOf = (kind: string, input: unknown): Buffer<ArrayBuffer> =>
@@ -127,7 +117,7 @@ async function subjectOf<Input>(
     return await subject.create(change, { projectId: actor.projectId, engines, secrets, providerName }, input);
   }
   const clusterId = subject.clusterId(input);
-  if (!(await lockCluster(change.tx, clusterId))) throw new NotFoundError('The cluster');
+  if (!(await lockCluster(change.tx, clusterId, actor.projectId))) throw new NotFoundError('The cluster');
   return clusterId;
 }
 
@@ -156,6 +146,25 @@ function refuseIfBlocked<Input>(
   if (blocker) throw blocker;
 }
 
+/** The first transitions of all: from nothing. */
+function recordBirth(
+  { record }: Change,
+  { id: clusterId, name: cluster, status, instances }: ClusterFacts,
+  operationId: string,
+): void {
+  record({ type: 'CLUSTER_STATUS_CHANGED', clusterId, operationId, toStatus: status, payload: { cluster } });
+  for (const { id: instanceId, name: instance, status: toStatus } of instances) {
+    record({
+      type: 'INSTANCE_STATUS_CHANGED',
+      clusterId,
+      instanceId,
+      operationId,
+      toStatus,
+      payload: { cluster, instance },
+    });
+  }
+}
+
 async function raiseVersion(tx: Transaction, clusterId: string): Promise<number> {
   const { version } = await tx.cluster.update({
     where: { id: clusterId },
@@ -170,7 +179,7 @@ async function writeOperation<Input>(
   actor: Actor,
   change: Change,
   { definition, input, options, hash }: Request<Input>,
-  { cluster, engine, version }: Facts & { version: number },
+  { cluster, engine, version, before }: Facts & { version: number; before: ClusterLifecycle | null },
 ): Promise<string> {
   const now = deps.clock.now();
   const steps = definition.plan({ cluster, engine }, input);
@@ -184,6 +193,7 @@ async function writeOperation<Input>(
       status: done ? 'SUCCEEDED' : 'QUEUED',
       input: input as object,
       clusterVersion: version,
+      lifecycleBefore: before,
       idempotencyKey: options.idempotencyKey,
       inputHash: hash,
       requestedBy: actor,
@@ -197,13 +207,10 @@ async function writeOperation<Input>(
     },
     select: { id: true },
   });
-  change.record({
-    type: 'OPERATION_STATUS_CHANGED',
-    clusterId: cluster.id,
-    operationId: id,
-    toStatus: done ? 'SUCCEEDED' : 'QUEUED',
-    payload: { cluster: cluster.name, kind: definition.kind },
-  });
+  recordOperationStatus(change, { id, clusterId: cluster.id, kind: definition.kind, clusterName: cluster.name }, [
+    null,
+    done ? 'SUCCEEDED' : 'QUEUED',
+  ]);
   if (!done) await deps.jobs.sendOperation(change.tx, id, deadlineAt);
   return id;
 }

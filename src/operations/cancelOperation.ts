@@ -2,12 +2,14 @@ import { z } from 'zod';
 import type { Actor } from '#domain/actor.ts';
 import { NotFoundError, OperationNotCancellableError } from '#domain/errors.ts';
 import { isCancelling, isFinished } from '#domain/operationStatus.ts';
+import { parseInput } from '#domain/parseInput.ts';
 import { requirePermission } from '#domain/requirePermission.ts';
 import { transact } from '#events/transact.ts';
-import { type Accepted, parseInput } from './accept.ts';
+import type { Accepted } from './accept.ts';
 import { definitionOf } from './definitions.ts';
 import type { OperationDeps } from './deps.ts';
 import { isPastReturn } from './operationRun.ts';
+import { recordOperationStatus } from './recordOperationStatus.ts';
 
 const inputSchema = z.strictObject({ operationId: z.uuid() });
 
@@ -22,8 +24,9 @@ export async function cancelOperation(
 ): Promise<Accepted> {
   requirePermission(actor, 'cancelOperation', 'operation:control');
   const { operationId } = parseInput(inputSchema, rawInput);
-  return await transact(deps, actor, async ({ tx, record, afterCommit }) => {
-    await tx.$queryRaw`SELECT 1 FROM operation WHERE id = ${operationId}::uuid FOR NO KEY UPDATE`;
+  return await transact(deps, actor, async (change) => {
+    const { tx, afterCommit } = change;
+    await tx.$queryRaw`SELECT 1 FROM operation WHERE id = ${operationId}::uuid AND project_id = ${actor.projectId}::uuid FOR NO KEY UPDATE`;
     const operation = await tx.operation.findUnique({
       where: { id: operationId, projectId: actor.projectId },
       include: { steps: { select: { key: true, attempt: true } }, cluster: { select: { name: true } } },
@@ -38,14 +41,7 @@ export async function cancelOperation(
     if (isCancelling(status)) return accepted;
     const data = { status: 'CANCELLING' as const, cancelRequestedAt: deps.clock.now() };
     await tx.operation.update({ where: { id: operationId }, data });
-    record({
-      type: 'OPERATION_STATUS_CHANGED',
-      clusterId,
-      operationId,
-      fromStatus: status,
-      toStatus: 'CANCELLING',
-      payload: { cluster: operation.cluster.name, kind },
-    });
+    recordOperationStatus(change, { ...operation, clusterName: operation.cluster.name }, [status, 'CANCELLING']);
     afterCommit(() => deps.bus.publish(`operation:${operationId}`));
     return accepted;
   });

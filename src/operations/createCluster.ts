@@ -6,23 +6,24 @@ import { defaultInstanceSize } from '#domain/limits.ts';
 import { equalSizes, instanceCountAllowed } from '#domain/topology.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
-import type { Instance } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { buildCluster, planBuild } from './buildCluster.ts';
-import { accessRulesSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
+import { accessRulesSchema, instanceNameSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
 import { type CreationContext, defineOperation } from './operation.ts';
 
-const minutes = 60_000;
+const minuteMs = 60_000;
 
 const inputSchema = z.strictObject({
   name: nameSchema,
-  engine: z.string(),
+  engine: z.string().min(1, 'must name an engine'),
   /** Null: the newest version that is available. */
   engineVersion: z.string().nullish(),
   instanceCount: z.int().nullish(),
   /** Instead of `instanceCount`: an entry an instance. */
-  instances: z.array(z.strictObject({ name: nameSchema.nullish(), size: instanceSizeSchema.nullish() })).nullish(),
+  instances: z
+    .array(z.strictObject({ name: instanceNameSchema.nullish(), size: instanceSizeSchema.nullish() }))
+    .nullish(),
   size: instanceSizeSchema.nullish(),
   accessRules: accessRulesSchema.nullish(),
   deletionProtection: z.boolean().nullish(),
@@ -35,7 +36,7 @@ export const createCluster = defineOperation<CreateClusterInput>({
   kind: 'CREATE_CLUSTER',
   permission: 'cluster:create',
   input: inputSchema,
-  deadlineMs: 30 * minutes,
+  deadlineMs: 30 * minuteMs,
   subject: { kind: 'NEW', create },
   blockers: () => [],
   reopen: async ({ tx }, { cluster }) => {
@@ -56,13 +57,14 @@ const defaultAccessRules = [{ cidr: '127.0.0.0/8', description: 'This host' }];
 
 async function create(change: Change, context: CreationContext, input: CreateClusterInput): Promise<string> {
   const { engine, version } = chooseEngine(context.engines, input);
+  const [miscount] = instanceCountAllowed(engine, wantedCount(input));
+  if (miscount) throw miscount;
   const instances = wantedInstances(input);
-  const [fault] = [...instanceCountAllowed(engine, instances.length), ...equalSizes(engine, instances)];
+  const [fault] = equalSizes(engine, instances);
   if (fault) throw fault;
   const { size } = assertPresent(instances[0], 'first instance');
   const { id } = await insertCluster(change, context, input, { engine, version, size, count: instances.length });
-  const created = await change.tx.instance.createManyAndReturn({
-    select: { id: true, name: true, status: true },
+  await change.tx.instance.createMany({
     data: instances.map((instance) => ({
       projectId: context.projectId,
       clusterId: id,
@@ -71,20 +73,7 @@ async function create(change: Change, context: CreationContext, input: CreateClu
       provider: context.providerName,
     })),
   });
-  recordBirth(change, { id, name: input.name }, created);
   return id;
-}
-
-/** The first transitions of all: from nothing. */
-function recordBirth(
-  { record }: Change,
-  { id: clusterId, name: cluster }: { id: string; name: string },
-  instances: readonly Pick<Instance, 'id' | 'name' | 'status'>[],
-): void {
-  record({ type: 'CLUSTER_STATUS_CHANGED', clusterId, fromStatus: null, toStatus: 'BUILDING', payload: { cluster } });
-  for (const { id: instanceId, name: instance, status: toStatus } of instances) {
-    record({ type: 'INSTANCE_STATUS_CHANGED', clusterId, instanceId, toStatus, payload: { cluster, instance } });
-  }
 }
 
 function chooseEngine(
@@ -108,13 +97,18 @@ function chooseEngine(
 
 type WantedInstance = { name: string; size: InstanceSize };
 
+/** How many instances are asked for, one way or the other. */
+function wantedCount({ instanceCount, instances }: CreateClusterInput): number {
+  const counts = [instanceCount ?? [], instances?.length ?? []].flat();
+  const [count] = counts;
+  if (count !== undefined && counts.length === 1) return count;
+  throw new InvalidInputError([{ path: 'instanceCount', message: 'must be given, or instances instead of it' }]);
+}
+
 /** The instances asked for, each with a name: its own, or the first free one of `<cluster>-1`, `<cluster>-2`, … */
 function wantedInstances({ name, instanceCount, instances, size }: CreateClusterInput): WantedInstance[] {
-  if ((instanceCount === null || instanceCount === undefined) === (instances === null || instances === undefined)) {
-    throw new InvalidInputError([{ path: 'instanceCount', message: 'Give either instanceCount or instances.' }]);
-  }
-  const wanted =
-    instances ?? Array.from({ length: Math.min(Math.max(instanceCount ?? 0, 0), 1000) }, () => ({}) as never);
+  const anonymous: { name?: string; size?: InstanceSize }[] = Array.from({ length: instanceCount ?? 0 }, () => ({}));
+  const wanted = instances ?? anonymous;
   const taken = new Set(wanted.flatMap((instance) => instance.name ?? []));
   const named = wanted.filter((instance) => instance.name);
   if (taken.size !== named.length) {

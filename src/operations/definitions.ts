@@ -4,14 +4,11 @@ import { deleteCluster } from './deleteCluster.ts';
 import type { OperationDefinition } from './operation.ts';
 import { updateCluster } from './updateCluster.ts';
 
-/** A definition whose input is known only at run time: parse before you pass it on. */
-export type AnyOperationDefinition = OperationDefinition<never>;
-
 const byKind = {
   CREATE_CLUSTER: createCluster,
   UPDATE_CLUSTER: updateCluster,
   DELETE_CLUSTER: deleteCluster,
-} satisfies { [Kind in OperationKind]: { kind: Kind } | unknown };
+} satisfies Record<OperationKind, Pick<OperationDefinition<never>, 'kind' | 'subject'>>;
 
 /** The definition of each kind of operation. Total: a kind without one is a type error. */
 export function definitionOf(kind: OperationKind): OperationDefinition<unknown> {

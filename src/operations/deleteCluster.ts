@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { DeletionProtectedError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { Change } from '#events/transact.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
-import { defineOperation, type PlannedStep, type StepContext } from './operation.ts';
+import { defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';
 
-const minutes = 60_000;
+const minuteMs = 60_000;
 const networkStep = 'network';
 const removeStep = ({ id }: InstanceFacts) => `remove:${id}`;
 
@@ -18,17 +19,11 @@ export const deleteCluster = defineOperation<DeleteClusterInput>({
   kind: 'DELETE_CLUSTER',
   permission: 'cluster:delete',
   input: inputSchema,
-  deadlineMs: 15 * minutes,
+  deadlineMs: 15 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isUnprotected(cluster)],
-  accept: async ({ tx }, { cluster }) => {
-    await tx.cluster.update({ where: { id: cluster.id }, data: { lifecycle: 'DELETING' } });
-    await tx.instance.updateMany({ where: { clusterId: cluster.id, removedAt: null }, data: { activity: 'REMOVING' } });
-  },
-  reopen: async ({ tx }, { cluster }) => {
-    await tx.cluster.update({ where: { id: cluster.id }, data: { lifecycle: 'DELETING' } });
-    await tx.instance.updateMany({ where: { clusterId: cluster.id, removedAt: null }, data: { activity: 'REMOVING' } });
-  },
+  accept: beginDeletion,
+  reopen: beginDeletion,
   plan: ({ cluster }) => planRemoval(cluster),
   run: async ({ cluster, step }) => {
     await Promise.all(
@@ -40,6 +35,11 @@ export const deleteCluster = defineOperation<DeleteClusterInput>({
   lifecycle: { onSuccess: 'DELETED', onFailure: 'FAILED' },
   pointOfNoReturn: networkStep,
 });
+
+/** The instances stay as they are until each one's removal begins: a deletion that is cancelled before has changed nothing. */
+async function beginDeletion({ tx }: Change, { cluster }: Facts): Promise<void> {
+  await tx.cluster.update({ where: { id: cluster.id }, data: { lifecycle: 'DELETING' } });
+}
 
 const isUnprotected = ({ name, deletionProtection }: ClusterFacts) =>
   deletionProtection ? [new DeletionProtectedError(name)] : [];
@@ -56,18 +56,14 @@ function planRemoval({ instances }: ClusterFacts): PlannedStep[] {
 }
 
 /** Process, volume, address and name of an instance are gone; its record stays. */
-async function removeInstance(
-  { cluster, provider, change, setActivity }: StepContext,
-  { id }: InstanceFacts,
-): Promise<null> {
+async function removeInstance({ cluster, provider, setActivity }: StepContext, { id }: InstanceFacts): Promise<null> {
+  if (!cluster.instances.some((instance) => instance.id === id)) return null;
+  await setActivity([{ id }], 'REMOVING');
   await provider.destroyInstance({ clusterId: cluster.id, instanceId: id });
-  await setActivity([{ id }], 'REMOVED');
-  await change(({ tx }) =>
-    tx.instance.update({
-      where: { id },
-      data: { removedAt: new Date(), address: null, port: null, dnsName: null, agentTokenHash: null },
-    }),
-  );
+  await setActivity([{ id }], 'REMOVED', async ({ tx }, now) => {
+    const gone = { removedAt: now, address: null, port: null, dnsName: null, agentTokenHash: null };
+    await tx.instance.update({ where: { id }, data: gone });
+  });
   return null;
 }
 

@@ -7,6 +7,7 @@ import type { Logger } from '#lib/logger.ts';
 import { ProviderError } from '#providers/provider.ts';
 import type { OperationDeps } from './deps.ts';
 import { changeInRun, type OperationRun } from './operationRun.ts';
+import { recordOperationStatus } from './recordOperationStatus.ts';
 import { settleStatuses } from './settleStatuses.ts';
 import { CancelRequested, DeadlinePassed } from './stop.ts';
 
@@ -54,10 +55,16 @@ export async function failOperation(
     await finish(deps, change, run, {
       status,
       data: { error },
-      lifecycle: run.definition.lifecycle.onFailure,
+      lifecycle: lifecycleAfterFailure(run),
       failure,
     });
   });
+}
+
+/** Before its first step has begun an operation has done nothing but announce itself, and that is taken back. */
+function lifecycleAfterFailure({ operation, definition, steps }: OperationRun): ClusterLifecycle | null {
+  const untouched = [...steps.values()].every(({ attempt }) => attempt === 0);
+  return untouched && operation.lifecycleBefore !== null ? operation.lifecycleBefore : definition.lifecycle.onFailure;
 }
 
 type Ending = {
@@ -70,7 +77,7 @@ type Ending = {
 async function finish(
   deps: OperationDeps,
   change: Change,
-  { operation, clusterName: cluster }: OperationRun,
+  { operation, clusterName }: OperationRun,
   { status, data, lifecycle, failure }: Ending,
 ): Promise<void> {
   const now = deps.clock.now();
@@ -80,19 +87,14 @@ async function finish(
     where,
     data: { ...data, status, finishedAt: now, waitingFor: null, workerId: null },
   });
-  change.record({
-    type: 'OPERATION_STATUS_CHANGED',
-    clusterId: operation.clusterId,
-    operationId: operation.id,
-    fromStatus: before.status,
-    toStatus: status,
-    payload: { cluster, kind: operation.kind, ...('error' in data ? { error: data.error } : {}) },
-  });
+  const details = 'error' in data ? { error: data.error } : {};
+  recordOperationStatus(change, { ...operation, clusterName }, [before.status, status], details);
   if (lifecycle !== null) {
     const gone = lifecycle === 'DELETED' ? { deletedAt: now } : {};
     await change.tx.cluster.update({ where: { id: operation.clusterId }, data: { lifecycle, ...gone } });
   }
-  await settleStatuses(deps, change, operation.clusterId, failure === undefined ? {} : { failure });
+  const cause = { operationId: operation.id, ...(failure === undefined ? {} : { failure }) };
+  await settleStatuses(deps, change, operation.clusterId, cause);
 }
 
 /** No step of an ended operation is left running or waiting. */
@@ -140,4 +142,24 @@ function describe(run: OperationRun, reason: unknown, log: Logger): OperationErr
   const id = randomUUID();
   log.error({ err: reason, errorId: id }, 'an operation met a bug');
   return { code: 'INTERNAL', message: `Internal error ${id}`, step, retryable: false };
+}
+
+/**
+ * The last resort, where even the failure could not be settled: the operation ends and frees the cluster, whose statuses stay as
+ * they are until the next settlement.
+ */
+export async function abandonOperation(
+  deps: OperationDeps,
+  run: OperationRun,
+  reason: unknown,
+  log: Logger,
+): Promise<void> {
+  const error = describe(run, reason, log);
+  await changeInRun(deps, run, async (change) => {
+    const where = { id: run.operation.id };
+    const { status } = await change.tx.operation.findUniqueOrThrow({ where, select: { status: true } });
+    const data = { status: 'FAILED' as const, error, finishedAt: deps.clock.now(), waitingFor: null, workerId: null };
+    await change.tx.operation.update({ where, data });
+    recordOperationStatus(change, { ...run.operation, clusterName: run.clusterName }, [status, 'FAILED'], { error });
+  });
 }

@@ -1,12 +1,18 @@
 import { z } from 'zod';
+import { canonicalCidr } from '#domain/cidr.ts';
 import { limits, namePattern } from '#domain/limits.ts';
 
 /** Pieces of input that several operations share. */
 
-export const nameSchema = z
-  .string()
-  .max(limits.nameMaxLength, `must have at most ${limits.nameMaxLength} characters`)
-  .regex(namePattern, 'must have only a-z, 0-9 and inner hyphens, and begin with a letter');
+const nameOfAtMost = (length: number) =>
+  z
+    .string()
+    .max(length, `must have at most ${length} characters`)
+    .regex(namePattern, 'must have only a-z, 0-9 and inner hyphens, and begin with a letter');
+
+export const nameSchema = nameOfAtMost(limits.nameMaxLength);
+
+export const instanceNameSchema = nameOfAtMost(limits.instanceNameMaxLength);
 
 export const clusterIdSchema = z.uuid();
 
@@ -19,17 +25,22 @@ export const instanceSizeSchema = z.strictObject({
   storageGiB: bounded(limits.storageGiB),
 });
 
-const cidrSchema = z.union([z.cidrv4(), z.cidrv6()], 'must be a network in CIDR notation, like 10.0.0.0/8');
+const cidrSchema = z.string().transform((text, context) => {
+  const canonical = canonicalCidr(text);
+  if (canonical !== null) return canonical;
+  context.addIssue('must be a network in CIDR notation without host bits, like 10.0.0.0/8');
+  return z.NEVER;
+});
+
+/** Text for people: no control characters, which terminals obey and databases refuse. */
+const descriptionSchema = z
+  .string()
+  .max(limits.descriptionMaxLength, `must have at most ${limits.descriptionMaxLength} characters`)
+  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'must have no control characters');
 
 export const accessRulesSchema = z
   .array(
-    z.strictObject({
-      cidr: cidrSchema,
-      description: z
-        .string()
-        .max(200)
-        .nullish()
-        .transform((text) => text ?? null),
-    }),
+    z.strictObject({ cidr: cidrSchema, description: descriptionSchema.nullish().transform((text) => text ?? null) }),
   )
-  .max(limits.accessRulesPerCluster, `must have at most ${limits.accessRulesPerCluster} rules`);
+  .max(limits.accessRulesPerCluster, `must have at most ${limits.accessRulesPerCluster} rules`)
+  .refine((rules) => new Set(rules.map(({ cidr }) => cidr)).size === rules.length, 'must name each network once');

@@ -29,7 +29,12 @@ export type StepContext = EngineContext & {
   /** Changes rows with their events. Refused once another worker has taken the operation over. */
   change<T>(work: (change: Change) => Promise<T>): Promise<T>;
   /** Sets what is being done to instances, and their statuses with it. */
-  setActivity(instances: readonly Pick<InstanceFacts, 'id'>[], activity: InstanceFacts['activity']): Promise<void>;
+  setActivity(
+    instances: readonly Pick<InstanceFacts, 'id'>[],
+    activity: InstanceFacts['activity'],
+    /** Done in the same transaction, after it. */
+    also?: (change: Change, now: Date) => Promise<void>,
+  ): Promise<void>;
   /** Waits until the cluster as observed is as told; `what` says for people what is waited for. */
   until(what: string, isReached: (cluster: ClusterFacts) => boolean): Promise<ClusterFacts>;
 };

@@ -2,16 +2,18 @@ import { z } from 'zod';
 import type { Actor } from '#domain/actor.ts';
 import { ClusterBusyError, NotFoundError, OperationNotRetryableError } from '#domain/errors.ts';
 import { canBeRetried } from '#domain/operationStatus.ts';
+import { parseInput } from '#domain/parseInput.ts';
 import { requirePermission } from '#domain/requirePermission.ts';
 import { transact } from '#events/transact.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import type { Transaction } from '#store/database.ts';
-import { type Accepted, parseInput } from './accept.ts';
+import type { Accepted } from './accept.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import { definitionOf } from './definitions.ts';
 import type { OperationDeps } from './deps.ts';
 import { lockCluster } from './lockCluster.ts';
+import { recordOperationStatus } from './recordOperationStatus.ts';
 import { settleStatuses } from './settleStatuses.ts';
 
 const inputSchema = z.strictObject({ operationId: z.uuid() });
@@ -25,7 +27,7 @@ export async function retryOperation(
   requirePermission(actor, 'retryOperation', 'operation:control');
   const { operationId } = parseInput(inputSchema, rawInput);
   return await transact(deps, actor, async (change) => {
-    const { tx, record } = change;
+    const { tx } = change;
     const operation = await lockRetryable(tx, actor.projectId, operationId);
     const { clusterId, kind, status } = operation;
     const definition = definitionOf(kind);
@@ -38,14 +40,7 @@ export async function retryOperation(
     await definition.reopen?.(change, { cluster, engine: assertPresent(deps.engines[cluster.engine], 'engine') });
     const deadlineAt = new Date(deps.clock.now().getTime() + definition.deadlineMs);
     await reopenOperation(tx, operationId, deadlineAt);
-    record({
-      type: 'OPERATION_STATUS_CHANGED',
-      clusterId,
-      operationId,
-      fromStatus: status,
-      toStatus: 'QUEUED',
-      payload: { cluster: cluster.name, kind },
-    });
+    recordOperationStatus(change, { ...operation, clusterName: cluster.name }, [status, 'QUEUED']);
     await settleStatuses(deps, change, clusterId);
     await deps.jobs.sendOperation(tx, operationId, deadlineAt);
     return { operationId, clusterId };

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Actor } from '#domain/actor.ts';
 import { NotFoundError } from '#domain/errors.ts';
+import { parseInput } from '#domain/parseInput.ts';
 import { requirePermission } from '#domain/requirePermission.ts';
 import { transact } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
-import { parseInput } from './accept.ts';
 import type { OperationDeps } from './deps.ts';
 import { clusterIdSchema } from './inputs.ts';
 

@@ -1,13 +1,15 @@
 import type { Actor } from '#domain/actor.ts';
-import { isCancelling } from '#domain/operationStatus.ts';
-import { transact } from '#events/transact.ts';
+import { isCancelling, isFinished, startedStatus } from '#domain/operationStatus.ts';
+import { type Change, transact } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
+import type { Logger } from '#lib/logger.ts';
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import { definitionOf } from './definitions.ts';
 import type { OperationDeps } from './deps.ts';
-import { failOperation, succeedOperation } from './finishOperation.ts';
+import { abandonOperation, failOperation, succeedOperation } from './finishOperation.ts';
 import type { OperationRun } from './operationRun.ts';
+import { recordOperationStatus } from './recordOperationStatus.ts';
 import { createStepRunner } from './stepRunner.ts';
 import { CancelRequested, DeadlinePassed, Overtaken, WorkerStopping } from './stop.ts';
 import { createWaiting } from './waiting.ts';
@@ -34,11 +36,23 @@ export async function runOperation(deps: OperationDeps, operationId: string, sto
   } catch (error) {
     await settled();
     const reason = run.signal.aborted && isStop(run.signal.reason) ? run.signal.reason : error;
-    if (reason instanceof Overtaken) return log.warn('operation was taken over by another worker');
-    if (reason instanceof WorkerStopping || isStoreUnavailable(reason)) throw reason;
-    await failOperation(deps, run, reason, log);
+    await endBadly(deps, run, reason, log);
   } finally {
     letGo();
+  }
+}
+
+/** Ends the operation visibly. Throws where it is to be taken up again instead. */
+async function endBadly(deps: OperationDeps, run: OperationRun, reason: unknown, log: Logger): Promise<void> {
+  if (reason instanceof Overtaken) return log.warn('operation was taken over by another worker');
+  if (reason instanceof WorkerStopping || isStoreUnavailable(reason)) throw reason;
+  try {
+    await failOperation(deps, run, reason, log);
+  } catch (error) {
+    if (error instanceof Overtaken) return log.warn('operation was taken over by another worker');
+    if (isStoreUnavailable(error)) throw error;
+    log.error({ err: error }, 'a failed operation could not be settled');
+    await abandonOperation(deps, run, error, log);
   }
 }
 
@@ -47,47 +61,43 @@ const isStop = (reason: unknown): boolean =>
 
 /** Claims the operation: from now on only this run can write. Null: it has ended. */
 async function takeUp(deps: OperationDeps, operationId: string): Promise<OperationRun | null> {
-  const found = await deps.db.operation.findUnique({
-    where: { id: operationId },
-    include: { steps: true, cluster: { select: { name: true } } },
-  });
-  if (!found || found.finishedAt) return null;
-  const actor = found.requestedBy as unknown as Actor;
-  const operation = await transact(deps, actor, async ({ tx, record }) => {
-    const { count } = await tx.operation.updateMany({
-      where: { id: operationId, finishedAt: null, attempt: found.attempt },
-      data: {
-        attempt: { increment: 1 },
-        workerId: deps.workerId,
-        startedAt: found.startedAt ?? deps.clock.now(),
-        ...(found.status === 'QUEUED' ? { status: 'RUNNING' } : {}),
-      },
-    });
-    if (count === 0) return null;
-    if (found.status === 'QUEUED') {
-      record({
-        type: 'OPERATION_STATUS_CHANGED',
-        clusterId: found.clusterId,
-        operationId,
-        fromStatus: found.status,
-        toStatus: 'RUNNING',
-        payload: { cluster: found.cluster.name, kind: found.kind },
-      });
-    }
-    return await tx.operation.findUniqueOrThrow({ where: { id: operationId } });
-  });
-  if (!operation) return null;
+  const asked = await deps.db.operation.findUnique({ where: { id: operationId }, select: { requestedBy: true } });
+  if (!asked) return null;
+  const actor = asked.requestedBy as unknown as Actor;
+  const claimed = await transact(deps, actor, (change) => claim(deps, change, operationId));
+  if (!claimed) return null;
+  const { steps, cluster, ...operation } = claimed;
   const controller = new AbortController();
   return {
     operation,
-    clusterName: found.cluster.name,
+    clusterName: cluster.name,
     definition: definitionOf(operation.kind),
     actor,
-    steps: new Map(found.steps.map((step) => [step.key, step])),
+    steps: new Map(steps.map((step) => [step.key, step])),
     signal: controller.signal,
     stop: (reason) => controller.abort(reason),
     waiting: createWaiting(deps, operation),
   };
+}
+
+/** The row is held while it is read: a cancellation or another worker's last write is either seen or comes too late. */
+async function claim({ clock, workerId }: OperationDeps, change: Change, id: string) {
+  const { tx } = change;
+  await tx.$queryRaw`SELECT 1 FROM operation WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
+  const found = await tx.operation.findUniqueOrThrow({
+    where: { id },
+    include: { cluster: { select: { name: true } } },
+  });
+  if (isFinished(found.status)) return null;
+  const status = startedStatus(found.status);
+  if (status !== found.status) {
+    recordOperationStatus(change, { ...found, clusterName: found.cluster.name }, [found.status, status]);
+  }
+  return await tx.operation.update({
+    where: { id },
+    data: { attempt: { increment: 1 }, workerId, status, startedAt: found.startedAt ?? clock.now() },
+    include: { steps: true, cluster: { select: { name: true } } },
+  });
 }
 
 /** Stops the run at its deadline, when this process stops, and some time after a cancellation that no step border saw. */

@@ -9,6 +9,6 @@ export async function settleCluster(
 ): Promise<void> {
   const cluster = await deps.db.cluster.findUnique({ where: { id: clusterId }, select: { projectId: true } });
   if (!cluster) return;
-  const actor = { kind: 'SYSTEM' as const, projectId: cluster.projectId, name: 'monitor' };
+  const actor = { kind: 'SYSTEM' as const, projectId: cluster.projectId, name: 'observation' };
   await transact(deps, actor, (change) => settleStatuses(deps, change, clusterId));
 }

@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { clusterTransitions, deriveClusterStatus, hasHealth } from '#domain/clusterStatus.ts';
+import { assertTransition } from '#domain/assertTransition.ts';
+import { clusterTransitions, deriveClusterStatus, hasHealth, isDeleted } from '#domain/clusterStatus.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { Health, HealthReason } from '#domain/health.ts';
 import { deriveInstanceStatus, instanceTransitions, type Silence } from '#domain/instanceStatus.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import { lockCluster } from './lockCluster.ts';
 
@@ -15,26 +17,29 @@ type SettleDeps = { engines: Readonly<Record<string, Engine>>; silence: () => Si
  * each difference as an event. The only writer of any status of a cluster or an instance. Holds the cluster's row lock, so that two
  * settlements cannot tell the same transition twice.
  * @param failure why the cluster's life is FAILED, where the caller made it so
+ * @param operationId the operation that causes it, where it does not hold the cluster (any more)
  */
 export async function settleStatuses(
   { engines, silence }: SettleDeps,
   change: Change,
   clusterId: string,
-  { failure }: { failure?: string } = {},
+  { failure, operationId }: { failure?: string; operationId?: string } = {},
 ): Promise<void> {
   if (!(await lockCluster(change.tx, clusterId))) return;
   const cluster = await loadOneClusterFacts(change.tx, { id: clusterId });
-  const engine = cluster && engines[cluster.engine];
-  if (!cluster || !engine) return;
+  if (!cluster) return;
+  const engine = assertPresent(engines[cluster.engine], `engine ${cluster.engine}`);
   const now = silence();
+  const cause = operationId ?? cluster.currentOperation?.id ?? null;
   const instances: InstanceFacts[] = [];
-  for (const instance of cluster.instances) instances.push(await settleInstance(change, cluster, instance, now));
-  await settleCluster(change, { ...cluster, instances }, engine, now.now, failure);
+  for (const instance of cluster.instances)
+    instances.push(await settleInstance(change, { cluster, cause }, instance, now));
+  await settleClusterStatus(change, { cluster: { ...cluster, instances }, engine, cause, now: now.now, failure });
 }
 
 async function settleInstance(
   change: Change,
-  cluster: ClusterFacts,
+  { cluster, cause: operationId }: { cluster: ClusterFacts; cause: string | null },
   instance: InstanceFacts,
   silence: Silence,
 ): Promise<InstanceFacts> {
@@ -44,7 +49,6 @@ async function settleInstance(
   const named = { cluster: cluster.name, instance: instance.name };
   if (verdict.status !== instance.status) {
     assertTransition(instanceTransitions, instance.status, verdict.status, `instance ${instance.name}`);
-    const operationId = cluster.currentOperation?.id ?? null;
     const payload = { ...named, reason: verdict.reason };
     change.record({
       ...about,
@@ -59,6 +63,7 @@ async function settleInstance(
     change.record({
       ...about,
       type: 'INSTANCE_ROLE_CHANGED',
+      operationId,
       fromStatus: instance.role,
       toStatus: role,
       payload: named,
@@ -82,19 +87,24 @@ async function settleInstance(
 const differs = (before: InstanceFacts, after: InstanceFacts): boolean =>
   before.status !== after.status || before.statusReason !== after.statusReason || before.role !== after.role;
 
-async function settleCluster(
+type Settlement = {
+  cluster: ClusterFacts;
+  engine: Engine;
+  cause: string | null;
+  now: Date;
+  failure: string | undefined;
+};
+
+async function settleClusterStatus(
   change: Change,
-  cluster: ClusterFacts,
-  engine: Engine,
-  now: Date,
-  failure: string | undefined,
+  { cluster, engine, cause, now, failure }: Settlement,
 ): Promise<void> {
   const before = await change.tx.cluster.findUniqueOrThrow({
     where: { id: cluster.id },
     select: { healthLevel: true, healthReasons: true, statusReason: true },
   });
   const known = { level: before.healthLevel, reasons: before.healthReasons as HealthReason[] };
-  const health = hasHealth(cluster.lifecycle) ? engine.health(cluster) : known;
+  const health = judgedHealth(cluster, engine, known);
   const verdict = deriveClusterStatus({
     lifecycle: cluster.lifecycle,
     operation: cluster.currentOperation?.kind ?? null,
@@ -108,7 +118,7 @@ async function settleCluster(
     change.record({
       type: 'CLUSTER_STATUS_CHANGED',
       clusterId: cluster.id,
-      operationId: cluster.currentOperation?.id ?? null,
+      operationId: cause,
       fromStatus: cluster.status,
       toStatus: verdict.status,
       payload: { cluster: cluster.name, reason: verdict.reason },
@@ -122,10 +132,16 @@ async function settleCluster(
       statusReason: verdict.reason,
       healthLevel: health.level,
       healthReasons: health.reasons,
-      healthObservedAt: now,
+      ...(healthDiffers ? { healthChangedAt: now } : {}),
       ...(statusDiffers ? { statusChangedAt: now } : {}),
     },
   });
+}
+
+/** While a cluster is made or removed its health stays as it was; one that is gone has none. */
+function judgedHealth(cluster: ClusterFacts, engine: Engine, known: Health): Health {
+  if (hasHealth(cluster.lifecycle)) return engine.health(cluster);
+  return isDeleted(cluster.lifecycle) ? { level: 'UNKNOWN', reasons: [] } : known;
 }
 
 /** True if the health differs from the stored one. The level's change is an event; a reason's alone is not. */
@@ -141,14 +157,4 @@ function recordHealth(change: Change, cluster: ClusterFacts, before: Health, hea
     return true;
   }
   return !isDeepStrictEqual(before.reasons, health.reasons);
-}
-
-/** A transition that the table does not have is a bug in a rule, and must not reach the log. */
-function assertTransition<Status extends string>(
-  table: Readonly<Record<Status, readonly Status[]>>,
-  from: Status,
-  to: Status,
-  what: string,
-): void {
-  if (!table[from].includes(to)) throw new Error(`No transition of ${what} from ${from} to ${to}`);
 }

@@ -6,6 +6,7 @@ import type { Change } from '#events/transact.ts';
 import type { OperationStep } from '#generated/prisma/client.ts';
 import type { StepStatus } from '#generated/prisma/enums.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
+import { endsBefore } from '#lib/endsBefore.ts';
 import type { JsonObject } from '#lib/json.ts';
 import { retry } from '#lib/retry.ts';
 import { ProviderError } from '#providers/provider.ts';
@@ -14,7 +15,7 @@ import type { OperationDeps } from './deps.ts';
 import type { RunStep, StepContext } from './operation.ts';
 import { changeInRun, type OperationRun, stopIfCancelled } from './operationRun.ts';
 import { settleStatuses } from './settleStatuses.ts';
-import { SiblingFailed } from './stop.ts';
+import { CancelRequested, SiblingFailed } from './stop.ts';
 
 /** Makes the `step` function of a run, and `settled`, which waits until no step of it is running any more. */
 export function createStepRunner(deps: OperationDeps, run: OperationRun): { step: RunStep; settled(): Promise<void> } {
@@ -22,7 +23,10 @@ export function createStepRunner(deps: OperationDeps, run: OperationRun): { step
   const step: RunStep = (key, work) => {
     const result = runStep(deps, run, key, work);
     const ended = result
-      .catch(() => run.stop(new SiblingFailed()))
+      .catch((error: unknown) => {
+        // Who asked for the operation to stop gave its running steps their time.
+        if (!(error instanceof CancelRequested)) run.stop(new SiblingFailed());
+      })
       .finally(() => {
         running.delete(ended);
       });
@@ -51,7 +55,7 @@ async function runStep<R extends JsonObject | null>(
       async (attempt) => {
         await begin(deps, run, key);
         deps.logger.debug({ operationId: run.operation.id, step: record.name, attempt }, 'step begins');
-        return await work(await createStepContext(deps, run, key));
+        return await endsBefore(run.signal, work(await createStepContext(deps, run, key)));
       },
       {
         attempts: deps.timing.stepAttempts,
@@ -149,11 +153,12 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
       onProgress: waitingFor,
     }),
     change: (work) => changeInRun(deps, run, work),
-    setActivity: (instances, activity) =>
+    setActivity: (instances, activity, also) =>
       changeInRun(deps, run, async (change) => {
         const ids = instances.map(({ id }) => id);
         await change.tx.instance.updateMany({ where: { id: { in: ids } }, data: { activity } });
         await settleStatuses(deps, change, operation.clusterId);
+        await also?.(change, deps.clock.now());
       }),
     until: async (what, isReached) => {
       waitingFor(what);

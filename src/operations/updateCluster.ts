@@ -4,16 +4,24 @@ import { ClusterStatusError, type DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import { accessRulesSchema, clusterIdSchema } from './inputs.ts';
-import { defineOperation } from './operation.ts';
+import { defineOperation, type StepContext } from './operation.ts';
 
-const minutes = 60_000;
+const minuteMs = 60_000;
+const inForceStep = 'in-force';
 const accessStep = ({ id }: InstanceFacts) => `access:${id}`;
 
-const inputSchema = z.strictObject({
-  clusterId: clusterIdSchema,
-  accessRules: accessRulesSchema.nullish(),
-  deletionProtection: z.boolean().nullish(),
-});
+const changes = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
+
+const inputSchema = z
+  .strictObject({
+    clusterId: clusterIdSchema,
+    accessRules: accessRulesSchema.nullish(),
+    deletionProtection: z.boolean().nullish(),
+  })
+  .refine(
+    ({ accessRules, deletionProtection }) => changes(accessRules) || changes(deletionProtection),
+    'must say what to change: accessRules, deletionProtection or both',
+  );
 
 export type UpdateClusterInput = z.infer<typeof inputSchema>;
 
@@ -23,13 +31,13 @@ export const updateCluster = defineOperation<UpdateClusterInput>({
   permission: 'cluster:update',
   inputPermissions: ({ deletionProtection }) => (changes(deletionProtection) ? ['cluster:protect'] : []),
   input: inputSchema,
-  deadlineMs: 5 * minutes,
+  deadlineMs: 5 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isStaying(cluster)],
   inputBlockers: ({ cluster }, { accessRules }) => (changes(accessRules) ? isServing(cluster) : []),
   accept: async ({ tx, record }, { cluster }, { accessRules, deletionProtection }) => {
     const data = {
-      ...(changes(accessRules) ? { accessRules } : {}),
+      ...(changes(accessRules) ? { accessRules, accessRulesInForce: false } : {}),
       ...(changes(deletionProtection) ? { deletionProtection } : {}),
     };
     await tx.cluster.update({ where: { id: cluster.id }, data });
@@ -37,11 +45,14 @@ export const updateCluster = defineOperation<UpdateClusterInput>({
   },
   plan: ({ cluster }, { accessRules }) =>
     changes(accessRules)
-      ? cluster.instances.map((instance) => ({
-          key: accessStep(instance),
-          name: `apply the access rules on ${instance.name}`,
-          instanceId: instance.id,
-        }))
+      ? [
+          ...cluster.instances.map((instance) => ({
+            key: accessStep(instance),
+            name: `apply the access rules on ${instance.name}`,
+            instanceId: instance.id,
+          })),
+          { key: inForceStep, name: 'record that the access rules are in force', instanceId: null },
+        ]
       : [],
   run: async ({ cluster, step }) => {
     await Promise.all(
@@ -52,13 +63,17 @@ export const updateCluster = defineOperation<UpdateClusterInput>({
         }),
       ),
     );
+    await step(inForceStep, recordInForce);
     return {};
   },
   lifecycle: { onSuccess: null, onFailure: null },
   pointOfNoReturn: null,
 });
 
-const changes = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
+async function recordInForce({ cluster, change }: StepContext): Promise<null> {
+  await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { accessRulesInForce: true } }));
+  return null;
+}
 
 const isStaying = ({ name, status, lifecycle }: ClusterFacts): DomainError[] =>
   isLeaving(lifecycle) ? [new ClusterStatusError(name, status, changeableStatuses)] : [];

@@ -3,6 +3,7 @@ import type { FetchAPI, Plugin } from 'graphql-yoga';
 import { isAsyncIterable } from 'graphql-yoga';
 
 const MEDIA_TYPE = 'text/event-stream';
+const JSON_TYPE = 'application/json';
 /** Proxies drop connections that are silent for long. */
 const PING_MS = 12_000;
 
@@ -13,11 +14,21 @@ const PING_MS = 12_000;
  */
 export function useEventStream(closing: () => boolean): Plugin {
   return {
-    onResultProcess({ request, result, setResultProcessor }) {
-      if (!isAsyncIterable(result) || !request.headers.get('accept')?.includes(MEDIA_TYPE)) return;
-      setResultProcessor((_result, fetchAPI) => eventStream(result, fetchAPI, closing), MEDIA_TYPE);
+    onResultProcess({ result, resultProcessor, setResultProcessor }) {
+      if (!isAsyncIterable(result)) return;
+      // Yoga has looked at what the client accepts before: it has chosen its own event stream, or nothing.
+      if (resultProcessor === undefined)
+        setResultProcessor((_result, fetchAPI) => notAcceptable(result, fetchAPI), JSON_TYPE);
+      else setResultProcessor((_result, fetchAPI) => eventStream(result, fetchAPI, closing), MEDIA_TYPE);
     },
   };
+}
+
+async function notAcceptable(results: AsyncIterable<ExecutionResult>, fetchAPI: FetchAPI): Promise<Response> {
+  await results[Symbol.asyncIterator]().return?.();
+  const message = `A subscription is answered as ${MEDIA_TYPE}: accept that, or subscribe over a WebSocket.`;
+  const body = JSON.stringify({ errors: [{ message, extensions: { code: 'NOT_ACCEPTABLE' } }] });
+  return new fetchAPI.Response(body, { status: 406, headers: { 'content-type': JSON_TYPE } });
 }
 
 function eventStream(results: AsyncIterable<ExecutionResult>, fetchAPI: FetchAPI, closing: () => boolean): Response {

@@ -23,10 +23,10 @@ export function createGraphqlHttp({ yoga, keyWatch, operations }: GraphqlHttpDep
         code: 'UNSUPPORTED_MEDIA_TYPE',
       });
     }
-    if (asksForStream(request)) {
-      const endWatch = keyWatch.watch(actor, () => response.destroy());
-      response.once('close', endWatch);
-    }
+    response.once(
+      'close',
+      keyWatch.watch(actor, () => cutStream(response)),
+    );
     await yoga(request, response, { actor });
   };
 }
@@ -44,6 +44,7 @@ function isJson(contentType: string | undefined): boolean {
   return /^application\/json *(;|$)/i.test(contentType ?? '');
 }
 
-function asksForStream({ headers }: IncomingMessage): boolean {
-  return headers.accept?.includes('text/event-stream') ?? false;
+/** What has begun and has no end yet. An answer that is whole goes out: whoever revokes the own key hears of it. */
+function cutStream(response: ServerResponse): void {
+  if (response.headersSent && !response.writableEnded) response.destroy();
 }

@@ -1,10 +1,11 @@
-import { createYoga, type YogaServerInstance } from 'graphql-yoga';
+import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
 import type { Actor } from '#domain/actor.ts';
 import { createContext } from '#graphql/context.ts';
 import { useEventStream } from './eventStream.ts';
 import { useLastEventId } from './lastEventId.ts';
 import { maskError } from './maskError.ts';
 import type { ServerDeps } from './server.ts';
+import { useTokenLimit } from './tokenLimit.ts';
 
 export const graphqlPath = '/graphql';
 
@@ -28,7 +29,7 @@ export function createGraphqlYoga(
     graphqlEndpoint: graphqlPath,
     maskedErrors: { maskError: (error) => maskError(error, logger) },
     maxRequestBodySize: MAX_REQUEST_BYTES,
-    plugins: [useLastEventId(), useEventStream(closing)],
+    plugins: [useTokenLimit(), useExecutionCancellation(), useLastEventId(), useEventStream(closing)],
     logging: false,
     landingPage: false,
     graphiql: false,

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile, realpath, rename, stat } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '#lib/freePort.ts';
 import type { Logger } from '#lib/logger.ts';
+import { openLogFile } from '#lib/openLogFile.ts';
 import { disownStalePid, type Postmaster, runningPostmaster } from '#lib/postmaster.ts';
 import { StartupError } from '#lib/startupError.ts';
 import { type DataDirectoryOptions, ensureDataDirectory, superuser } from './ensureDataDirectory.ts';
@@ -143,9 +144,7 @@ type Log = {
 };
 
 async function openLog(path: string): Promise<Log> {
-  const bytes = (await stat(path).catch(() => null))?.size ?? 0;
-  if (bytes > logBytes) await rename(path, `${path}.1`);
-  const file = await open(path, 'a', 0o600);
+  const file = await openLogFile(path, { maxBytes: logBytes });
   const { size: start } = await file.stat();
   return {
     path,

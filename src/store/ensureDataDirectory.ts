@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { replaceFile } from '#lib/replaceFile.ts';
 import type { ServerUser } from '#lib/serverUser.ts';
 
 export type DataDirectoryOptions = {
@@ -34,8 +35,7 @@ export async function ensureDataDirectory(options: DataDirectoryOptions): Promis
 async function ensurePassword(path: string): Promise<string> {
   if (existsSync(path)) return (await readFile(path, 'utf8')).trim();
   const password = randomBytes(24).toString('base64url');
-  await writeDurably(`${path}.new`, `${password}\n`);
-  await rename(`${path}.new`, path);
+  await replaceFile(path, `${password}\n`, { durable: true });
   return password;
 }
 
@@ -68,14 +68,4 @@ async function initialise(
   );
   await rename(join(unfinished, 'data'), join(directory, 'data'));
   await rm(unfinished, { recursive: true, force: true });
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

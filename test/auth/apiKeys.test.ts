@@ -157,16 +157,23 @@ describe('making and revoking keys', () => {
 });
 
 describe('ensureDefaultProject', () => {
-  test('an empty store gets one project and one ADMIN key, however many processes start at once', async () => {
+  test('an empty store gets one project and one ADMIN key, kept before it counts, however many processes start at once', async () => {
     const empty = await createTestDatabase();
     try {
-      const results = await Promise.all(Array.from({ length: 4 }, () => ensureDefaultProject(empty.db)));
-      const keys = results.flatMap(({ plainKey }) => plainKey ?? []);
+      const keys: string[] = [];
+      const keep = async (key: string) => void keys.push(key);
+      const unwritable = async () => {
+        throw new Error('no space left');
+      };
+      await expect(ensureDefaultProject(empty.db, unwritable)).rejects.toThrow('no space left');
+      expect(await empty.db.apiKey.count()).toBe(0);
+      await Promise.all(Array.from({ length: 4 }, () => ensureDefaultProject(empty.db, keep)));
       expect(keys).toHaveLength(1);
-      expect(new Set(results.map(({ projectId }) => projectId)).size).toBe(1);
+      const { id: projectId } = await empty.db.project.findFirstOrThrow();
       const actor = await authenticate({ db: empty.db, clock: { now: () => new Date() } }, keys[0] ?? null);
-      expect(actor).toMatchObject({ role: 'ADMIN', name: 'first admin', projectId: results[0]?.projectId });
-      expect(await ensureDefaultProject(empty.db)).toEqual({ projectId: results[0]?.projectId, plainKey: null });
+      expect(actor).toMatchObject({ role: 'ADMIN', name: 'first admin', projectId });
+      await ensureDefaultProject(empty.db, keep);
+      expect(keys).toHaveLength(1);
     } finally {
       await empty.close();
     }

@@ -11,8 +11,8 @@ import { accessRules } from '#engines/postgresql/instance/accessRules.ts';
 import { type InstanceLayout, instanceLayout } from '#engines/postgresql/instance/instanceLayout.ts';
 import { serverSettings } from '#engines/postgresql/instance/serverSettings.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from '#engines/postgresql/roles.ts';
-import { writeServerFile } from '#engines/writeServerFile.ts';
 import { runningPostmaster } from '#lib/postmaster.ts';
+import { replaceFile } from '#lib/replaceFile.ts';
 import type { ServerUser } from '#lib/serverUser.ts';
 
 export type Workplace = {
@@ -102,7 +102,7 @@ async function makeDirectories({ directory, user }: Workplace): Promise<[Server,
 }
 
 async function initdb({ binDirectory, user }: Workplace, { layout }: Server): Promise<void> {
-  await writeServerFile(layout.initialPasswordFile, `${password}\n`, user);
+  await replaceFile(layout.initialPasswordFile, `${password}\n`, { owner: user });
   const options = [
     ...['-D', layout.data, '-U', adminRole, '-A', 'scram-sha-256', '--pwfile', layout.initialPasswordFile],
     ...['-E', 'UTF8', '--data-checksums', '--no-instructions'],
@@ -119,10 +119,11 @@ async function start(
 ): Promise<void> {
   const upstream = primary && { host: primary.address, port, slotName: name };
   const settings = serverSettings({ name, address, port, size: defaultInstanceSize, layout, upstream });
-  await writeServerFile(layout.configFile, settings, user);
-  await writeServerFile(layout.hbaFile, accessRules({ clients: [network], peers: [network] }), user);
-  await writeServerFile(layout.identFile, '', user);
-  if (primary !== null) await writeServerFile(layout.passwordFile, `*:*:*:${replicatorRole}:${password}\n`, user);
+  await replaceFile(layout.configFile, settings, { owner: user });
+  await replaceFile(layout.hbaFile, accessRules({ clients: [network], peers: [network] }), { owner: user });
+  await replaceFile(layout.identFile, '', { owner: user });
+  if (primary !== null)
+    await replaceFile(layout.passwordFile, `*:*:*:${replicatorRole}:${password}\n`, { owner: user });
   const log = await open(layout.logFile, 'a', 0o600);
   const server = spawn(join(binDirectory, 'postgres'), ['-D', layout.data, '-c', `config_file=${layout.configFile}`], {
     cwd: layout.data,
@@ -173,8 +174,8 @@ async function baseBackup({ user }: Workplace, primary: Server, { name, layout }
     'SELECT labelfile FROM pg_backup_stop(wait_for_archive => false)',
   );
   await session.end();
-  await writeServerFile(join(layout.data, 'backup_label'), rows[0]?.labelfile ?? '', user);
-  await writeServerFile(layout.standbySignal, '', user);
+  await replaceFile(join(layout.data, 'backup_label'), rows[0]?.labelfile ?? '', { owner: user });
+  await replaceFile(layout.standbySignal, '', { owner: user });
 }
 
 async function allStream(admin: Client, count: number): Promise<void> {

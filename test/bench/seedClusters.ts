@@ -24,7 +24,7 @@ async function seedCluster(db: Database, projectId: string, number: number): Pro
       lifecycle: 'LIVE',
       status: 'ACTIVE',
       healthLevel: 'HEALTHY',
-      healthObservedAt: new Date(),
+      healthChangedAt: new Date(),
       instanceCount: instancesEach,
       ...defaultInstanceSize,
       networkCidr: `127.64.${number}.0/28`,

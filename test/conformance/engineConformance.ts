@@ -1,4 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Shape } from '../support/apiClient.ts';
@@ -8,10 +10,12 @@ import {
   cursorNow,
   deletedCluster,
   eventLines,
+  loggedEvents,
   operationEnd,
   readCluster,
   requestCluster,
   revealedCredentials,
+  uuidOf,
 } from '../support/clusterCalls.ts';
 import { createGroveHome, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
@@ -43,7 +47,7 @@ export function describeEngineConformance({ engine, version, maximum, write, rea
       home = await createGroveHome();
       grove = await home.start();
     });
-    afterAll(() => home.destroy());
+    afterAll((_context, suite) => home.destroy(suite));
 
     test('C01 create the smallest cluster: BUILDING, then the instance ACTIVE, then the cluster', async () => {
       const watching = eventLines(grove.client, await cursorNow(grove.client), (lines) =>
@@ -86,14 +90,16 @@ export function describeEngineConformance({ engine, version, maximum, write, rea
     });
 
     test('N01 above the maximum, none at all: refused, nothing left behind', async () => {
+      const before = await traces();
       for (const instanceCount of [0, maximum + 1]) {
         const refusal = await requestCluster(grove.client, { ...wanted, name: 'refused', instanceCount });
         expect(refusal).toMatchObject({ __typename: 'TopologyError', code: 'TOPOLOGY' });
       }
-      await expectNoTrace('refused');
+      await expectNoTraceSince(before);
     });
 
     test('N02 unequal sizes, unknown engine or version, name taken, bad network: refused with the typed error', async () => {
+      const before = await traces();
       const size = { cpuMillis: 1000, memoryMiB: 512, storageGiB: 1 };
       const cases: [Record<string, unknown>, string][] = [
         [{ instances: [{ size }, { size: { ...size, memoryMiB: 1024 } }] }, 'TopologyError'],
@@ -115,7 +121,7 @@ export function describeEngineConformance({ engine, version, maximum, write, rea
       expect(await badNetwork.catch((error: Error) => error.message)).toSatisfy((answer: Shape) =>
         typeof answer === 'string' ? answer.includes('CIDR') : answer.code === 'INVALID_INPUT',
       );
-      await expectNoTrace('refused');
+      await expectNoTraceSince(before);
     });
 
     test('N07 twenty mutations race for one cluster: one wins, nineteen are told who', async () => {
@@ -143,26 +149,67 @@ export function describeEngineConformance({ engine, version, maximum, write, rea
 
     test('C12 delete: processes, files, addresses and names are gone', async () => {
       const { instances } = await readCluster(grove.client, clusterId);
-      const uuid = Buffer.from(clusterId, 'base64').toString().split(':')[1] ?? '';
+      const uuid = uuidOf(clusterId);
       const { uri } = await revealedCredentials(grove.client, clusterId);
       expect(await deletedCluster(grove.client, clusterId)).toMatchObject({ status: 'SUCCEEDED' });
       expect(processesOf(uuid)).toEqual([]);
-      expect(existsSync(join(home.directory, 'clusters', uuid))).toBe(false);
+      expect((await traces()).files).toMatchObject({ clusters: [], networks: [], ports: [] });
+      expect(agentsAndServers()).toEqual([]);
       expect(readFileSync(join(home.directory, 'hosts'), 'utf8')).not.toContain('orders');
-      for (const { address } of instances.nodes) await expect(readAll(uri, address)).rejects.toThrow('ECONNREFUSED');
+      for (const { address, port } of instances.nodes) {
+        await expect(readAll(uri, address)).rejects.toThrow('ECONNREFUSED');
+        await expectToBeFree(address, port);
+      }
       expect((await readCluster(grove.client, clusterId)).status).toBe('DELETED');
     });
 
-    async function expectNoTrace(name: string): Promise<void> {
-      const { clusters } = await grove.client.data(
-        'query ($name: String!) { clusters(filter: { name: { equals: $name }, includeDeleted: true }) { totalCount } }',
-        { name },
-      );
-      expect(clusters.totalCount).toBe(0);
+    type Traces = { counts: unknown; files: unknown; processes: unknown; cursor: string };
+
+    /** All that a creation would add to: records, directories, claims of networks and ports, names, processes, the log. */
+    async function traces(): Promise<Traces> {
+      const counts = await grove.client.data(/* GraphQL */ `{
+        clusters(filter: { includeDeleted: true }) { totalCount }
+        instances(filter: { includeRemoved: true }) { totalCount }
+        operations { totalCount }
+      }`);
+      const listed = (name: string) => {
+        const path = join(home.directory, name);
+        return existsSync(path) ? readdirSync(path).sort() : [];
+      };
       const hosts = join(home.directory, 'hosts');
-      if (existsSync(hosts)) expect(readFileSync(hosts, 'utf8')).not.toContain(name);
+      return {
+        counts,
+        files: {
+          ...Object.fromEntries(['clusters', 'networks', 'ports'].map((name) => [name, listed(name)])),
+          hosts: existsSync(hosts) ? readFileSync(hosts, 'utf8') : '',
+        },
+        processes: agentsAndServers(),
+        cursor: await cursorNow(grove.client),
+      };
+    }
+
+    const agentsAndServers = () =>
+      processesOf(join(home.directory, 'clusters'))
+        .filter(({ command }) => command.some((word) => word.includes(join(home.directory, 'clusters'))))
+        .map(({ pid }) => pid)
+        .sort();
+
+    async function expectNoTraceSince({ cursor, ...before }: Traces): Promise<void> {
+      const { cursor: _later, ...after } = await traces();
+      expect(after).toEqual(before);
+      // The cluster that is there may be observed meanwhile.
+      const events = await loggedEvents(grove.client, cursor);
+      expect(events.filter((event) => event.clusterId !== clusterId || event.type.startsWith('OPERATION'))).toEqual([]);
     }
   });
+}
+
+/** An address that nothing holds can be listened on. */
+async function expectToBeFree(host: string, port: number): Promise<void> {
+  const server = createServer().listen({ host, port, exclusive: true });
+  await once(server, 'listening');
+  server.close();
+  await once(server, 'close');
 }
 
 /** Fields that a live, healthy cluster must have and does not, by their paths. */

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -12,6 +13,7 @@ import {
   operationEnd,
   readCluster,
   revealedCredentials,
+  uuidOf,
 } from '../support/clusterCalls.ts';
 import { createGroveHome, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { killAll, processesOf, runningProcesses } from '../support/processTree.ts';
@@ -25,7 +27,21 @@ beforeAll(async () => {
   home = await createGroveHome();
   grove = await home.start();
 });
-afterAll(() => home.destroy());
+afterAll((_context, suite) => home.destroy(suite));
+
+const psqlIsInstalled = spawnSync('psql', ['--version']).status === 0;
+const psqlHint = psqlIsInstalled ? '' : ' (psql is missing: npm run servers)';
+
+/** What psql prints, each statement on its own, without headings. Throws what it says when it fails. */
+function psql(uri: string, ...statements: string[]): string {
+  const commands = statements.flatMap((statement) => ['-c', statement]);
+  const { status, stdout, stderr } = spawnSync('psql', [uri, '-XAtq', '-v', 'ON_ERROR_STOP=1', ...commands], {
+    encoding: 'utf8',
+    timeout: 10_000,
+  });
+  if (status !== 0) throw new Error(`psql failed: ${stderr}`);
+  return stdout.trim();
+}
 
 const postmasterOf = (address: string) => {
   const found = runningProcesses().find(
@@ -131,6 +147,24 @@ describe('the first cluster', () => {
     await expect(wrong.connect()).rejects.toThrow('password authentication failed');
   });
 
+  test.skipIf(!psqlIsInstalled)(`is used with psql as people use it${psqlHint}`, async () => {
+    const { uri } = await revealedCredentials(grove.client, clusterId);
+    const replicas = original.instances.nodes.slice(1);
+    expect(psql(uri, 'CREATE TABLE item (id int PRIMARY KEY)', 'INSERT INTO item VALUES (1), (2)')).toBe('');
+    expect(psql(uri, 'SELECT count(*) FROM item', 'SHOW transaction_read_only')).toBe('2\noff');
+    const followers = `SELECT application_name, state, slot_name, slot_type FROM pg_stat_replication
+      JOIN pg_replication_slots ON active_pid = pid ORDER BY 1`;
+    expect(psql(uri, followers).split('\n')).toEqual(
+      replicas.map(({ name }) => expect.stringMatching(new RegExp(`^${name}\\|streaming\\|\\w+\\|physical$`))),
+    );
+    for (const { address, name } of replicas) {
+      const replica = uri.replace(/@[^:]+:/, `@${address}:`);
+      await expect.poll(() => psql(replica, 'SELECT count(*) FROM item'), { timeout: 10_000 }).toBe('2');
+      expect(psql(replica, 'SHOW transaction_read_only'), name).toBe('on');
+      expect(() => psql(replica, 'INSERT INTO item VALUES (3)')).toThrow('read-only');
+    }
+  });
+
   test('is in the hosts file, under names of its own', () => {
     const hosts = readFileSync(join(home.directory, 'hosts'), 'utf8');
     for (const { name, address } of original.instances.nodes) {
@@ -222,7 +256,7 @@ describe('the first cluster', () => {
     await createdCluster(grove.client, { name: 'bystander', instanceCount: 1 });
     expect(await deletedCluster(grove.client, clusterId)).toMatchObject({ status: 'SUCCEEDED' });
     expect(await readCluster(grove.client, clusterId)).toMatchObject({ status: 'DELETED', network: { cidr: null } });
-    const clusterUuid = Buffer.from(clusterId, 'base64').toString().split(':')[1] ?? '';
+    const clusterUuid = uuidOf(clusterId);
     expect(processesOf(clusterUuid)).toEqual([]);
     expect(existsSync(join(home.directory, 'clusters', clusterUuid))).toBe(false);
     expect(readdirSync(join(home.directory, 'clusters'))).toHaveLength(1);

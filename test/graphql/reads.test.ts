@@ -51,7 +51,7 @@ test('a cluster is told with everything that belongs to it', async () => {
     where: { id: cluster.id },
     data: {
       updatedAt: at(2),
-      healthObservedAt: at(4),
+      healthChangedAt: at(4),
       healthReasons: [{ code: 'REPLICATION_LAGGING', message: 'orders-2 is behind.', instanceId: second }],
     },
   });
@@ -73,7 +73,7 @@ test('a cluster is told with everything that belongs to it', async () => {
           engine { name displayName standardPort capabilities { promotion topology } instanceCount { minimum maximum oddOnly }
             versions { version available release unavailableReason } }
           instanceSize { cpuMillis memoryMiB storageGiB }
-          health { level observedAt reasons { code message instance { name } } }
+          health { level changedAt reasons { code message instance { name } } }
           network { cidr accessRules { cidr description } }
           endpoints { kind host dnsName port uri }
           primary { name }
@@ -243,8 +243,8 @@ test('a cluster is told with everything that belongs to it', async () => {
           },
           "engineVersion": "2",
           "health": {
+            "changedAt": "2026-01-01T00:00:04.000Z",
             "level": "DEGRADED",
-            "observedAt": "2026-01-01T00:00:04.000Z",
             "reasons": [
               {
                 "code": "REPLICATION_LAGGING",
@@ -447,7 +447,7 @@ test('what was never observed is null', async () => {
     /* GraphQL */ `
       query ($id: ID!) {
         cluster(by: { id: $id }) {
-          health { level reasons { code } observedAt } network { cidr } endpoints { uri } primary { name } currentOperation { id }
+          health { level reasons { code } changedAt } network { cidr } endpoints { uri } primary { name } currentOperation { id }
           instances { nodes {
             role status observedAt address port dnsName agent { version } storageUsedBytes connections uptimeSeconds
             replication { state } engineInfo { __typename }
@@ -464,8 +464,8 @@ test('what was never observed is null', async () => {
           "currentOperation": null,
           "endpoints": [],
           "health": {
+            "changedAt": null,
             "level": "UNKNOWN",
-            "observedAt": null,
             "reasons": [],
           },
           "instances": {

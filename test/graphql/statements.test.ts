@@ -41,7 +41,7 @@ test.each([
   [
     1,
     'health and network',
-    'health { level reasons { code message } observedAt } network { cidr accessRules { cidr } }',
+    'health { level reasons { code message } changedAt } network { cidr accessRules { cidr } }',
   ],
   [2, 'instances', 'name instances { totalCount nodes { name role status observedAt } pageInfo { hasNextPage } }'],
   [

@@ -129,11 +129,12 @@ describe('mutations find nothing of another project', () => {
     ['retryOperation', 'operationId', 'operation'],
     ['revokeApiKey', 'apiKeyId', 'API key'],
   ])('%s', async (mutation, argument, noun) => {
+    const change = mutation === 'updateCluster' ? ', deletionProtection: true' : '';
     const foreign = { clusterId: cluster.globalId, operationId: operation.globalId, apiKeyId: ownersKey }[argument];
     for (const id of [foreign, encoded(`Cluster:${uuid}`), 'x']) {
       const answer = await world.ask(
         stranger,
-        `mutation ($id: ID!) { r: ${mutation}(input: { ${argument}: $id }) { ${error} } }`,
+        `mutation ($id: ID!) { r: ${mutation}(input: { ${argument}: $id${change} }) { ${error} } }`,
         {
           id,
         },

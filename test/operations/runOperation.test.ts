@@ -159,6 +159,63 @@ describe('running an operation', () => {
     await runOperation(grove.deps, operationId, never);
     expect(await operation(operationId)).toMatchObject({ status: 'CANCELLED' });
   });
+
+  test('ends at its deadline even if a machine hears no signal', async () => {
+    const { operationId } = await acceptedCreate();
+    await grove.deps.db.operation.update({
+      where: { id: operationId },
+      data: { deadlineAt: new Date(Date.now() + 500) },
+    });
+    grove.machines.interfere((call) => (call === 'provision orders-1' ? new Promise(() => {}) : Promise.resolve()));
+    await runOperation(grove.deps, operationId, never);
+    expect(await operation(operationId)).toMatchObject({ status: 'FAILED', error: { code: 'DEADLINE_PASSED' } });
+  });
+
+  test('lets the steps beside the one that saw the cancellation reach their end', async () => {
+    const { actor, operationId } = await acceptedCreate();
+    grove.machines.interfere(async (call, signal) => {
+      if (call !== 'provision orders-1') return;
+      await cancelOperation(grove.deps, actor, { operationId });
+      // The other step's border sees it meanwhile.
+      await expect
+        .poll(() => grove.machines.calls.length)
+        .toBeGreaterThan(1)
+        .catch(() => {});
+      signal.throwIfAborted();
+    });
+    await runOperation(grove.deps, operationId, never);
+    const { status, steps } = await operation(operationId);
+    expect(status).toBe('CANCELLED');
+    expect(steps.find(({ name }) => name === 'provision orders-1')).toMatchObject({ status: 'SUCCEEDED' });
+  });
+
+  test('that was cancelled before a worker took it up ends as CANCELLED, by the table', async () => {
+    const { actor, operationId, clusterId } = await acceptedCreate();
+    await cancelOperation(grove.deps, actor, { operationId });
+    await runOperation(grove.deps, operationId, never);
+    const events = await grove.deps.db.event.findMany({
+      where: { operationId, type: 'OPERATION_STATUS_CHANGED' },
+      orderBy: { seq: 'asc' },
+    });
+    expect(events.map(({ toStatus }) => toStatus)).toEqual(['QUEUED', 'CANCELLING', 'CANCELLED']);
+    expect(await cluster(clusterId)).toMatchObject({ status: 'ERROR' });
+    expect(grove.machines.calls).toEqual([]);
+  });
+
+  test('ends even if its failure cannot be settled', async () => {
+    const { operationId } = await acceptedCreate();
+    const { health } = grove.machines.engine;
+    grove.machines.interfere(async (call) => {
+      if (call !== 'bootstrap orders-1') return;
+      grove.machines.engine.health = () => {
+        throw new Error('a rule is broken');
+      };
+      throw new StepFailure('BROKEN', 'It is broken.');
+    });
+    await runOperation(grove.deps, operationId, never);
+    grove.machines.engine.health = health;
+    expect(await operation(operationId)).toMatchObject({ status: 'FAILED', error: { code: 'INTERNAL' } });
+  });
 });
 
 describe('deleteCluster', () => {
@@ -193,6 +250,31 @@ describe('deleteCluster', () => {
     grove.machines.interfere(async () => {});
     const again = await accept(grove.deps, actor, deleteCluster, { clusterId }, options);
     await runOperation(grove.deps, again.operationId, never);
+    expect(await cluster(clusterId)).toMatchObject({ status: 'DELETED' });
+  });
+
+  test('that is cancelled before it begins has changed nothing', async () => {
+    const { actor, clusterId } = await activeCluster();
+    const { operationId } = await accept(grove.deps, actor, deleteCluster, { clusterId }, options);
+    await cancelOperation(grove.deps, actor, { operationId });
+    await runOperation(grove.deps, operationId, never);
+    expect(await operation(operationId)).toMatchObject({ status: 'CANCELLED' });
+    const after = await cluster(clusterId);
+    expect([after.status, ...after.instances.map(({ status }) => status)]).toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE']);
+  });
+
+  test('goes on after it was cancelled half-way, as a new deletion and as a retry', async () => {
+    const { actor, clusterId } = await activeCluster();
+    const { operationId } = await accept(grove.deps, actor, deleteCluster, { clusterId }, options);
+    grove.machines.interfere(async (call) => {
+      if (call === 'destroy orders-1') await cancelOperation(grove.deps, actor, { operationId });
+    });
+    await runOperation(grove.deps, operationId, never);
+    expect(await operation(operationId)).toMatchObject({ status: 'CANCELLED' });
+    expect(await cluster(clusterId)).toMatchObject({ status: 'ERROR' });
+    grove.machines.interfere(async () => {});
+    await retryOperation(grove.deps, actor, { operationId });
+    await runOperation(grove.deps, operationId, never);
     expect(await cluster(clusterId)).toMatchObject({ status: 'DELETED' });
   });
 
@@ -234,6 +316,28 @@ describe('updateCluster', () => {
     await runOperation(grove.deps, operationId, never);
     expect(grove.machines.calls.slice(-2).sort()).toEqual(['access orders-1', 'access orders-2']);
     expect(await cluster(clusterId)).toMatchObject({ status: 'ACTIVE' });
+  });
+
+  test('that fails says that its access rules are not in force, until it is retried', async () => {
+    const { actor, clusterId } = await activeCluster();
+    grove.machines.interfere(async (call) => {
+      if (call === 'access orders-2') throw new StepFailure('REFUSED', 'It was refused.');
+    });
+    const accessRules = [{ cidr: '10.0.0.0/8' }];
+    const { operationId } = await accept(grove.deps, actor, updateCluster, { clusterId, accessRules }, options);
+    await runOperation(grove.deps, operationId, never);
+    expect(await cluster(clusterId)).toMatchObject({ status: 'ACTIVE', accessRulesInForce: false });
+    grove.machines.interfere(async () => {});
+    await retryOperation(grove.deps, actor, { operationId });
+    await runOperation(grove.deps, operationId, never);
+    expect(await cluster(clusterId)).toMatchObject({ status: 'ACTIVE', accessRulesInForce: true });
+  });
+
+  test('is refused without a change', async () => {
+    const { actor, clusterId } = await activeCluster();
+    await expect(accept(grove.deps, actor, updateCluster, { clusterId }, options)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
   });
 
   test('needs an ADMIN to change the protection, and nothing else of a machine', async () => {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { revokeApiKey } from '#auth/revokeApiKey.ts';
+import { toGlobalId } from '#graphql/globalId.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
 import { createServerWorld, type SentEvent } from './serverWorld.ts';
 
@@ -97,15 +98,50 @@ describe('streams', () => {
     const { socket, stream, createKey, actor, operations: deps } = await createServerWorld(operations);
     const { key, apiKeyId } = await createKey();
     const { closed, client } = socket({ apiKey: key });
-    const sse = await stream(everything, { authorization: `Bearer ${key}` });
+    const accepted = ['text/event-stream', '*/*', 'application/json, */*', 'text/*'];
+    const streams = await Promise.all(
+      accepted.map((accept) => stream(everything, { authorization: `Bearer ${key}`, accept })),
+    );
     const other = socket();
     await client.iterate({ query: '{ __typename }' }).next();
     await other.client.iterate({ query: '{ __typename }' }).next();
     await revokeApiKey(deps, actor, { apiKeyId });
     const late = delay(2_000, 'late', { ref: false });
     expect(await Promise.race([closed, late])).toMatchObject({ code: 4403 });
-    expect(await Promise.race([sse.events.next(), late])).toEqual({ done: true, value: 'broken' });
+    for (const [index, { events }] of streams.entries()) {
+      expect(await Promise.race([events.next(), late]), accepted[index]).toEqual({ done: true, value: 'broken' });
+    }
     expect(await other.client.iterate({ query: '{ __typename }' }).next()).toMatchObject({ done: false });
+  });
+
+  test.each(['*/*', 'application/json, */*', 'text/*'])('are the same to a client that accepts %s', async (accept) => {
+    const { stream, server } = await createServerWorld(operations, { feed: { heartbeatMs: 50 } });
+    const { response, events } = await stream(everything, { accept });
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    const heartbeat = (await events.next()).value as SentEvent;
+    expect(heartbeat).toMatchObject({ event: 'next', id: parse(heartbeat).cursor });
+    const closed = server.close();
+    const sent = [];
+    for await (const { event } of events) sent.push(event);
+    expect(sent).not.toContain('complete');
+    await closed;
+  });
+
+  test('are refused to a client that does not accept them', async () => {
+    const { stream } = await createServerWorld(operations);
+    const { response } = await stream(everything, { accept: 'application/json' });
+    expect(response.status).toBe(406);
+    expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'NOT_ACCEPTABLE' } }] });
+  });
+
+  test('who revokes the own key hears of it', async () => {
+    const { post, createKey } = await createServerWorld(operations);
+    const { key, apiKeyId } = await createKey();
+    const query = 'mutation ($id: ID!) { revokeApiKey(input: { apiKeyId: $id }) { __typename } }';
+    const own = { authorization: `Bearer ${key}` };
+    const answer = await post({ query, variables: { id: toGlobalId('ApiKey', apiKeyId) } }, own);
+    expect(await answer.json()).toEqual({ data: { revokeApiKey: { __typename: 'RevokeApiKeyPayload' } } });
+    expect((await post({ query: '{ __typename }' }, own)).status).toBe(401);
   });
 
   test('end within two seconds of the key’s expiry', async () => {

@@ -12,8 +12,15 @@ export type ApiClient = {
   request(query: string, variables?: Record<string, unknown>): Promise<Answer>;
   /** The answer's data; throws if there are errors. */
   data(query: string, variables?: Record<string, unknown>): Promise<Shape>;
-  /** Ends when the consumer stops reading. */
-  subscribe(query: string, variables?: Record<string, unknown>): AsyncGenerator<Shape>;
+  /**
+   * Ends when the consumer stops reading. With `reconnecting` it survives its server: it subscribes again, with the variables as
+   * they are by then.
+   */
+  subscribe(
+    query: string,
+    variables?: Record<string, unknown>,
+    options?: { reconnecting?: boolean },
+  ): AsyncGenerator<Shape>;
 };
 
 export function createApiClient(url: string, key: string): ApiClient {
@@ -33,12 +40,13 @@ export function createApiClient(url: string, key: string): ApiClient {
       if (errors) throw new Error(JSON.stringify(errors));
       return data;
     },
-    async *subscribe(query, variables = {}) {
+    async *subscribe(query, variables = {}, { reconnecting = false } = {}) {
       const client = createClient({
         url: `${url.replace('http', 'ws')}/graphql`,
         webSocketImpl: WebSocket,
         connectionParams: { Authorization: `Bearer ${key}` },
-        retryAttempts: 0,
+        retryAttempts: reconnecting ? Number.POSITIVE_INFINITY : 0,
+        shouldRetry: () => reconnecting,
       });
       try {
         for await (const { data, errors } of client.iterate({ query, variables })) {

@@ -27,7 +27,9 @@ const operationSubscription = /* GraphQL */ `
 
 const operationQuery = /* GraphQL */ `
   query ($id: ID!) {
-    node(id: $id) { ... on Operation { status waitingFor error { code message step } steps { name status attempt } } }
+    node(id: $id) {
+      ... on Operation { status waitingFor attempt error { code message step } steps { name status attempt } }
+    }
   }`;
 
 export const clusterQuery = /* GraphQL */ `
@@ -86,11 +88,16 @@ export async function createdCluster(client: ApiClient, input: Record<string, un
   return clusterId;
 }
 
-/** Deletes a cluster and waits until it is gone. */
-export async function deletedCluster(client: ApiClient, clusterId: string): Promise<Shape> {
+/** Asks for a deletion that must be accepted; answers with its operation. */
+export async function requestedDeletion(client: ApiClient, clusterId: string): Promise<string> {
   const { deleteCluster: result } = await client.data(deleteMutation, { id: clusterId });
   if (!result.operation) throw new Error(`deleteCluster answered ${JSON.stringify(result)}`);
-  return await operationEnd(client, result.operation.id);
+  return result.operation.id;
+}
+
+/** Deletes a cluster and waits until it is gone. */
+export async function deletedCluster(client: ApiClient, clusterId: string): Promise<Shape> {
+  return await operationEnd(client, await requestedDeletion(client, clusterId));
 }
 
 export type Credentials = { username: string; password: string; database: string; uri: string };
@@ -108,6 +115,83 @@ export async function revealedCredentials(client: ApiClient, clusterId: string):
   return revealCredentials;
 }
 
+/** Asks a running operation to stop; tells how it stands then, or why it was refused. */
+export async function cancelOperation(client: ApiClient, operationId: string): Promise<Shape> {
+  const { cancelOperation: result } = await client.data(
+    /* GraphQL */ `mutation ($id: ID!) {
+      cancelOperation(input: { operationId: $id }) {
+        ... on CancelOperationPayload { operation { status } }
+        ... on Error { code message }
+      }
+    }`,
+    { id: operationId },
+  );
+  return result;
+}
+
+/** Runs an ended operation again; tells how it stands then, or why it was refused. */
+export async function retryOperation(client: ApiClient, operationId: string): Promise<Shape> {
+  const { retryOperation: result } = await client.data(
+    /* GraphQL */ `mutation ($id: ID!) {
+      retryOperation(input: { operationId: $id }) {
+        ... on RetryOperationPayload { cluster { status } operation { status } }
+        ... on Error { code message }
+      }
+    }`,
+    { id: operationId },
+  );
+  return result;
+}
+
+const eventFields = 'cursor at type clusterId fromStatus toStatus payload';
+
+const eventsSubscription = /* GraphQL */ `
+  subscription ($after: Cursor) {
+    events(after: $after) {
+      __typename
+      ... on EventBatch { cursor events { ${eventFields} } }
+      ... on Heartbeat { cursor }
+    }
+  }`;
+
+/**
+ * Every event of the project behind a cursor, until one is enough. With `reconnecting` it goes on behind the last cursor that it
+ * has seen when its server goes and comes back.
+ */
+export async function eventsUntil(
+  client: ApiClient,
+  after: string | null,
+  isEnough: (event: Shape) => boolean,
+  options: { reconnecting?: boolean } = {},
+): Promise<Shape[]> {
+  const seen: Shape[] = [];
+  const variables = { after };
+  for await (const { events: message } of client.subscribe(eventsSubscription, variables, options)) {
+    if (message.cursor === undefined) throw new Error(`The stream has a ${message.__typename}`);
+    variables.after = message.cursor;
+    for (const event of message.events ?? []) {
+      seen.push(event);
+      if (isEnough(event)) return seen;
+    }
+  }
+  throw new Error('The stream of events ended');
+}
+
+/** Every event that the log has behind a cursor. */
+export async function loggedEvents(client: ApiClient, after: string | null): Promise<Shape[]> {
+  const query = /* GraphQL */ `query ($after: Cursor) {
+    events(first: 100, after: $after) { nodes { ${eventFields} } pageInfo { hasNextPage endCursor } }
+  }`;
+  const { nodes, pageInfo } = (await client.data(query, { after })).events;
+  return pageInfo.hasNextPage ? [...nodes, ...(await loggedEvents(client, pageInfo.endCursor))] : nodes;
+}
+
+/** True for the beginning of the step with this name, in whatever attempt. */
+export const isBeginningOf =
+  (step: string) =>
+  ({ payload, toStatus }: Shape): boolean =>
+    payload.step === step && toStatus === 'RUNNING';
+
 /** Every event of the project from a cursor on, as lines like "orders-2 SYNCING→ACTIVE". Ends when `isEnough` says so. */
 export async function eventLines(
   client: ApiClient,
@@ -115,24 +199,25 @@ export async function eventLines(
   isEnough: (lines: string[]) => boolean,
 ): Promise<string[]> {
   const lines: string[] = [];
-  const subscription = /* GraphQL */ `
-    subscription ($after: Cursor) {
-      events(after: $after) {
-        ... on EventBatch { cursor events { type fromStatus toStatus payload } }
-      }
-    }`;
-  for await (const { events: message } of client.subscribe(subscription, { after })) {
-    for (const event of message.events ?? []) lines.push(lineOf(event));
-    if (isEnough(lines)) break;
-  }
+  await eventsUntil(client, after, (event) => {
+    lines.push(lineOf(event));
+    return isEnough(lines);
+  });
   return lines;
 }
 
 const lineOf = ({ payload, fromStatus, toStatus }: Shape): string =>
   `${payload.step ?? payload.instance ?? payload.cluster ?? payload.kind} ${fromStatus ?? ''}→${toStatus ?? ''}`;
 
-/** The cursor after the newest event. */
-export async function cursorNow(client: ApiClient): Promise<string | null> {
+/** The cursor behind the newest event. In a project without any event it makes one: a key. */
+export async function cursorNow(client: ApiClient): Promise<string> {
   const { events } = await client.data('{ events(last: 1) { nodes { cursor } } }');
-  return events.nodes.at(-1)?.cursor ?? null;
+  if (events.nodes.length > 0) return events.nodes[0].cursor;
+  await client.data(
+    'mutation { createApiKey(input: { name: "first event", role: VIEWER }) { ... on CreateApiKeyPayload { key } } }',
+  );
+  return await cursorNow(client);
 }
+
+/** The cluster's id as the machines know it: in paths and on command lines. */
+export const uuidOf = (clusterId: string): string => Buffer.from(clusterId, 'base64').toString().split(':')[1] ?? '';

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { freePort } from '#lib/freePort.ts';
@@ -26,27 +26,81 @@ export type GroveProcess = {
 };
 
 export type GroveHome = {
+  /** The data directory. */
   directory: string;
   /** Starts it, by default as one process with everything in it. */
   start(options?: StartOptions): Promise<GroveProcess>;
-  /** Ends every process that has to do with it, and removes it. */
-  destroy(): Promise<void>;
+  /**
+   * Ends every process that has to do with it, and removes it. If the test (or one of the suite's) has failed, the files stay, with
+   * all that Grove printed, and it is told where.
+   */
+  destroy(of?: TestOrSuite): Promise<void>;
+};
+
+/** What vitest hands to `afterEach` (as `task`) and to `afterAll` (as its second argument). */
+export type TestOrSuite = {
+  readonly result?: { readonly state: string } | undefined;
+  readonly tasks?: readonly TestOrSuite[];
+};
+
+export type HomeOptions = {
+  /** A directory with Grove in it, started there with no setting but the port. It is the home's then. Left out: this repository. */
+  checkout?: string;
+  /** Whom it runs as. Left out: who runs the tests. */
+  user?: { uid: number; gid: number };
 };
 
 /** A place for one Grove, to start it in again and again. */
-export async function createGroveHome(): Promise<GroveHome> {
-  const directory = await realpath(await mkdtemp(join(tmpdir(), 'grove-e2e-')));
-  await chmod(directory, 0o711);
+export async function createGroveHome({ checkout, user }: HomeOptions = {}): Promise<GroveHome> {
+  const everything = checkout ?? (await emptyDirectory());
+  const directory = checkout === undefined ? everything : join(checkout, '.grove');
+  const settings: Record<string, string> = checkout === undefined ? { GROVE_DATA: directory } : {};
+  const { PATH = '', HOME = '' } = process.env;
   const port = await freePort();
+  const outputs: (() => string)[] = [];
   return {
     directory,
-    start: async ({ command = 'all', environment = {}, port: wanted = port } = {}) =>
-      startGrove({ directory, port: wanted, command, environment }),
-    async destroy() {
-      for (let left = processesOf(directory); left.length > 0; left = processesOf(directory)) await killAll(left);
-      await rm(directory, { recursive: true, force: true });
+    start: ({ command = 'all', environment = {}, port: wanted = port } = {}) =>
+      startGrove({
+        directory,
+        port: wanted,
+        command,
+        outputs,
+        spawning: {
+          cwd: checkout ?? repository,
+          env: {
+            PATH,
+            HOME: checkout ?? HOME,
+            ...settings,
+            GROVE_PORT: String(wanted),
+            ...environment,
+          },
+          ...user,
+        },
+      }),
+    async destroy(of = {}) {
+      for (let left = processesOf(everything); left.length > 0; left = processesOf(everything)) await killAll(left);
+      if (hasFailed(of)) await keep(directory, outputs);
+      else await rm(everything, { recursive: true, force: true });
     },
   };
+}
+
+async function emptyDirectory(): Promise<string> {
+  const directory = await realpath(await mkdtemp(join(tmpdir(), 'grove-e2e-')));
+  await chmod(directory, 0o711);
+  return directory;
+}
+
+const hasFailed = ({ result, tasks = [] }: TestOrSuite): boolean => result?.state === 'fail' || tasks.some(hasFailed);
+
+async function keep(directory: string, outputs: readonly (() => string)[]): Promise<void> {
+  const file = join(directory, 'output.log');
+  await mkdir(directory, { recursive: true });
+  await writeFile(file, outputs.map((output) => output()).join('\n'));
+  console.error(
+    `A test failed. What Grove printed is in ${file}, its instances' logs are in ${join(directory, 'clusters')}.`,
+  );
 }
 
 export type StartOptions = {
@@ -55,17 +109,22 @@ export type StartOptions = {
   port?: number;
 };
 
-type Start = Required<StartOptions> & { directory: string };
+type Start = Required<Pick<StartOptions, 'command' | 'port'>> & {
+  directory: string;
+  spawning: SpawnOptions;
+  outputs: (() => string)[];
+};
 
-async function startGrove({ directory, port, command, environment }: Start): Promise<GroveProcess> {
-  const { PATH = '', HOME = '' } = process.env;
-  const npm = spawn('npm', ['start', '--', command], {
-    cwd: repository,
-    detached: true,
-    env: { PATH, HOME, GROVE_DATA: directory, GROVE_PORT: String(port), ...environment },
-  });
+async function startGrove({ directory, port, command, spawning, outputs }: Start): Promise<GroveProcess> {
+  const args = command === 'all' ? ['start'] : ['start', '--', command];
+  const npm = spawn('npm', args, { ...spawning, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const exit = once(npm, 'exit');
-  const output = await outputOfReady(npm, exit);
+  const output = collectedOutput(npm);
+  outputs.push(output.text);
+  await Promise.race([
+    output.ready,
+    exit.then(() => Promise.reject(new Error(`Grove ended before it was ready:\n${output.text()}`))),
+  ]);
   const url = `http://127.0.0.1:${port}`;
   const key = await readFile(join(directory, 'admin.key'), 'utf8').then(
     (text) => text.trim(),
@@ -78,7 +137,7 @@ async function startGrove({ directory, port, command, environment }: Start): Pro
     key,
     client,
     pid,
-    output,
+    output: output.text,
     async interrupt() {
       const begun = performance.now();
       // A terminal sends it to the whole foreground group. npm ends by the signal, and may do so before Grove.
@@ -86,7 +145,7 @@ async function startGrove({ directory, port, command, environment }: Start): Pro
       await processEnds(pid, { timeoutMs: 30_000 });
       const ms = performance.now() - begun;
       await exit;
-      return { inOrder: output().includes('"msg":"stopped"'), ms };
+      return { inOrder: output.text().includes('"msg":"stopped"'), ms };
     },
     async kill() {
       await killAll([{ pid }]);
@@ -95,21 +154,17 @@ async function startGrove({ directory, port, command, environment }: Start): Pro
   };
 }
 
-async function outputOfReady(npm: ChildProcess, exit: Promise<unknown>): Promise<() => string> {
-  let output = '';
+function collectedOutput(npm: ChildProcess): { text(): string; ready: Promise<void> } {
+  let text = '';
   const ready = new Promise<void>((resolveReady) => {
     for (const stream of [npm.stdout, npm.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        output += text;
-        if (/Grove (?:worker )?is ready/.test(output)) resolveReady();
+      stream?.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        if (/Grove (?:worker )?is ready/.test(text)) resolveReady();
       });
     }
   });
-  await Promise.race([
-    ready,
-    exit.then(() => Promise.reject(new Error(`Grove ended before it was ready:\n${output}`))),
-  ]);
-  return () => output;
+  return { text: () => text, ready };
 }
 
 function groveBelow(npm: ChildProcess): number {

@@ -46,20 +46,27 @@ export const AccessRuleInput = builder.inputType('AccessRuleInput', {
   }),
 });
 
-const Network = builder.objectRef<{ cidr: string | null; accessRules: AccessRuleFacts[] }>('Network').implement({
-  description: "A cluster's common network, and who may connect.",
-  fields: (t) => ({
-    cidr: t.expose('cidr', {
-      type: 'CIDR',
-      nullable: true,
-      description: 'The network that the instances have their addresses in; null until it exists.',
+const Network = builder
+  .objectRef<{ cidr: string | null; accessRules: AccessRuleFacts[]; accessRulesInForce: boolean }>('Network')
+  .implement({
+    description: "A cluster's common network, and who may connect.",
+    fields: (t) => ({
+      cidr: t.expose('cidr', {
+        type: 'CIDR',
+        nullable: true,
+        description: 'The network that the instances have their addresses in; null until it exists.',
+      }),
+      accessRules: t.expose('accessRules', {
+        type: [AccessRule],
+        description: 'Who may connect, as wanted. Clients from any other network are refused.',
+      }),
+      accessRulesInForce: t.exposeBoolean('accessRulesInForce', {
+        description:
+          'Whether `accessRules` are what every server enforces. False while they are being applied, and after that failed: ' +
+          'retry the operation then.',
+      }),
     }),
-    accessRules: t.expose('accessRules', {
-      type: [AccessRule],
-      description: 'Who may connect. Clients from any other network are refused.',
-    }),
-  }),
-});
+  });
 
 export const Cluster = builder.prismaNode('Cluster', {
   id: { field: 'id', description: 'Opaque and for ever the same.' },
@@ -87,8 +94,12 @@ export const Cluster = builder.prismaNode('Cluster', {
     network: t.field({
       type: Network,
       description: 'Its common network, and who may connect.',
-      select: { networkCidr: true, accessRules: true },
-      resolve: ({ networkCidr, accessRules }) => ({ cidr: networkCidr, accessRules: accessRules as AccessRuleFacts[] }),
+      select: { networkCidr: true, accessRules: true, accessRulesInForce: true },
+      resolve: ({ networkCidr, accessRules, accessRulesInForce }) => ({
+        cidr: networkCidr,
+        accessRules: accessRules as AccessRuleFacts[],
+        accessRulesInForce,
+      }),
     }),
     provider: t.exposeString('provider', { description: 'Where its instances come from, e.g. "local".' }),
     deletionProtection: t.exposeBoolean('deletionProtection'),

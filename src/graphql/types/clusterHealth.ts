@@ -57,15 +57,15 @@ const HealthReason = builder.objectRef<HealthReasonFacts>('HealthReason').implem
   }),
 });
 
-const Health = builder.objectRef<HealthFacts & { observedAt: Date | null }>('Health').implement({
+const Health = builder.objectRef<HealthFacts & { changedAt: Date | null }>('Health').implement({
   description: 'How a cluster is doing.',
   fields: (t) => ({
     level: t.expose('level', { type: HealthLevel, description: 'The verdict.' }),
     reasons: t.expose('reasons', { type: [HealthReason], description: 'Why it is not HEALTHY; empty if it is.' }),
-    observedAt: t.expose('observedAt', {
+    changedAt: t.expose('changedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it was last judged; null if it never was.',
+      description: 'When the level or a reason last changed; null if it was never judged.',
     }),
   }),
 });
@@ -74,11 +74,11 @@ builder.prismaObjectField(Cluster, 'health', (t) =>
   t.field({
     type: Health,
     description: "How it is doing, judged from its instances' last observations.",
-    select: { healthLevel: true, healthReasons: true, healthObservedAt: true },
-    resolve: ({ healthLevel, healthReasons, healthObservedAt }) => ({
+    select: { healthLevel: true, healthReasons: true, healthChangedAt: true },
+    resolve: ({ healthLevel, healthReasons, healthChangedAt }) => ({
       level: healthLevel,
       reasons: healthReasons as HealthReasonFacts[],
-      observedAt: healthObservedAt,
+      changedAt: healthChangedAt,
     }),
   }),
 );

@@ -1,13 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, realpath, rename, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
+import { basename } from 'node:path';
+import { instanceVariable } from '#agent/protocol.ts';
+import { openLogFile } from '#lib/openLogFile.ts';
 import { commandLine, processIdentity, processIsRunning } from '#lib/processes.ts';
+import { replaceFile } from '#lib/replaceFile.ts';
+import { systemFault } from '#lib/systemFault.ts';
 import { type InstanceRef, ProviderError } from '#providers/provider.ts';
-import { readJson, readText, replaceFile } from './files.ts';
+import { readJson, readText } from './files.ts';
 import { topmost } from './instanceProcesses.ts';
 import type { Layout } from './layout.ts';
-import { instanceVariable, type ProcessEntry } from './processTable.ts';
+import type { ProcessEntry } from './processTable.ts';
 
 /** A program and its arguments. `env` is added to the few variables that agents get. */
 export type AgentProgram = { program: string; args: string[]; env?: Record<string, string> };
@@ -46,8 +51,7 @@ export function createAgentProcesses({ layout, agentCommand, processesOf }: Agen
   async function start(instance: InstanceRef): Promise<number> {
     const { directory, logFile } = layout.instance(instance);
     const { program, args, env } = agentCommand(directory);
-    await rotate(logFile);
-    const log = await open(logFile, 'a', 0o600);
+    const log = await openLogFile(logFile, { maxBytes: maxLogBytes });
     try {
       const child = spawn(program, args, {
         cwd: '/',
@@ -59,10 +63,10 @@ export function createAgentProcesses({ layout, agentCommand, processesOf }: Agen
       child.unref();
       return child.pid ?? Number.NaN;
     } catch (error) {
-      throw new ProviderError(`The agent program ${program} cannot be started: ${String(error)}`, {
-        retryable: true,
-        cause: error,
-      });
+      const fault = systemFault(error);
+      if (fault === null) throw error;
+      const message = `The agent program ${basename(program)} cannot be started: ${fault.message}.`;
+      throw new ProviderError(message, { retryable: true, cause: error });
     } finally {
       await log.close();
     }
@@ -74,7 +78,7 @@ export function createAgentProcesses({ layout, agentCommand, processesOf }: Agen
       const pid = (await find(instance)) ?? (await start(instance));
       const record = JSON.stringify({ pid, identity: processIdentity(pid) } satisfies PidRecord);
       const { pidFile } = layout.instance(instance);
-      if ((await readText(pidFile)) !== record) await replaceFile(pidFile, record, 0o644);
+      if ((await readText(pidFile)) !== record) await replaceFile(pidFile, record, { mode: 0o644 });
     },
   };
 }
@@ -100,12 +104,4 @@ function baseEnvironment(): Record<string, string> {
     HOME: homedir(),
     LANG: 'C.UTF-8',
   };
-}
-
-async function rotate(logFile: string): Promise<void> {
-  const size = await stat(logFile).then(
-    (stats) => stats.size,
-    () => 0,
-  );
-  if (size > maxLogBytes) await rename(logFile, `${logFile}.1`);
 }

@@ -1,4 +1,5 @@
-import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, link, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { writeNewFile } from '#lib/replaceFile.ts';
 
 /** Makes the directory, with at least this mode whatever the umask. */
 export async function ensureDirectory(path: string, mode: number): Promise<void> {
@@ -7,16 +8,9 @@ export async function ensureDirectory(path: string, mode: number): Promise<void>
   if ((permissions & mode) !== mode) await chmod(path, permissions | mode);
 }
 
-/** Replaces the file as a whole: whoever reads it sees the old text or the new one, also after a crash of the host. */
-export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
-  const unfinished = `${path}.new`;
-  await writeDurably(unfinished, text, mode);
-  await rename(unfinished, path);
-}
-
 /** Makes the file with its text in one step. False: there is one already. */
 export async function createFile(path: string, text: string, unfinished: string): Promise<boolean> {
-  await writeDurably(unfinished, text, 0o600);
+  await writeNewFile(unfinished, text);
   try {
     await link(unfinished, path);
     return true;
@@ -25,18 +19,6 @@ export async function createFile(path: string, text: string, unfinished: string)
     throw error;
   } finally {
     await rm(unfinished, { force: true });
-  }
-}
-
-async function writeDurably(path: string, text: string, mode: number): Promise<void> {
-  await rm(path, { force: true });
-  const file = await open(path, 'wx', mode);
-  try {
-    await file.chmod(mode);
-    await file.writeFile(text);
-    await file.datasync();
-  } finally {
-    await file.close();
   }
 }
 

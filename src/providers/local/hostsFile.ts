@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { listNames, readJson, readText, replaceFile } from './files.ts';
+import { replaceFile } from '#lib/replaceFile.ts';
+import { listNames, readJson, readText } from './files.ts';
 import { isId, type Layout } from './layout.ts';
 import type { RecordedPlace } from './places.ts';
 
@@ -12,7 +13,7 @@ export async function writeHostsFile(layout: Layout): Promise<void> {
     .map(({ address, dnsName, shortName }) => `${address} ${dnsName} ${shortName}\n`)
     .toSorted((a, b) => (a < b ? -1 : 1));
   const text = heading + lines.join('');
-  if ((await readText(layout.hostsFile)) !== text) await replaceFile(layout.hostsFile, text, 0o644);
+  if ((await readText(layout.hostsFile)) !== text) await replaceFile(layout.hostsFile, text, { mode: 0o644 });
 }
 
 async function recordedPlaces({ clusters, instance }: Layout): Promise<RecordedPlace[]> {

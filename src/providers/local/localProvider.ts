@@ -2,7 +2,9 @@ import { realpath, rm, stat } from 'node:fs/promises';
 import type { AgentAssignment } from '#agent/protocol.ts';
 import type { NetworkFacts } from '#domain/facts.ts';
 import type { Logger } from '#lib/logger.ts';
+import { replaceFile } from '#lib/replaceFile.ts';
 import type { ServerUser } from '#lib/serverUser.ts';
+import { systemFault } from '#lib/systemFault.ts';
 import {
   type InstancePlace,
   type InstanceRef,
@@ -11,7 +13,7 @@ import {
   ProviderError,
 } from '#providers/provider.ts';
 import { type AgentProgram, createAgentProcesses } from './agentProcess.ts';
-import { ensureDirectory, listNames, readText, replaceFile } from './files.ts';
+import { ensureDirectory, listNames, readText } from './files.ts';
 import { writeHostsFile } from './hostsFile.ts';
 import { instanceProcesses } from './instanceProcesses.ts';
 import { createKeyedQueue } from './keyedQueue.ts';
@@ -67,7 +69,7 @@ export function createLocalProvider(options: LocalProviderOptions): Provider {
     await ensureDirectory(directory, 0o711);
     const place = await places.ensure(spec, network);
     const assignment = JSON.stringify(assignmentOf(spec, place), null, 2);
-    if ((await readText(assignmentFile)) !== assignment) await replaceFile(assignmentFile, assignment, 0o600);
+    if ((await readText(assignmentFile)) !== assignment) await replaceFile(assignmentFile, assignment);
     await updateNames();
     await agents.ensure(spec);
     return place;
@@ -143,30 +145,36 @@ export function createLocalProvider(options: LocalProviderOptions): Provider {
 
   return {
     name: 'local',
-    ensureNetwork: (clusterId) => asProvider(() => networkOf(clusterId)),
+    ensureNetwork: (clusterId) => asProvider(clusterOf(clusterId), () => networkOf(clusterId)),
     // The network outside the instance's turn: destroyNetwork takes the turns the other way round.
     ensureInstance: (spec) =>
-      asProvider(async () => {
+      asProvider(`Instance ${spec.instanceName}`, async () => {
         const network = await networkOf(spec.clusterId);
         return inTurn(keyOf(spec), () => ensureInstance(spec, network));
       }),
-    inspect: (instance) => asProvider(() => inspect(instance)),
+    inspect: (instance) => asProvider(instanceOf(instance), () => inspect(instance)),
     stopInstance: (instance) =>
-      asProvider(() => inTurn(keyOf(instance), () => stopInstance(instance, { grace: true }))),
-    startInstance: (instance) => asProvider(() => inTurn(keyOf(instance), () => startInstance(instance))),
-    destroyInstance: (instance) => asProvider(() => inTurn(keyOf(instance), () => destroyInstance(instance))),
-    destroyNetwork: (clusterId) => asProvider(() => inTurn(clusterId, () => destroyNetwork(clusterId))),
+      asProvider(instanceOf(instance), () => inTurn(keyOf(instance), () => stopInstance(instance, { grace: true }))),
+    startInstance: (instance) =>
+      asProvider(instanceOf(instance), () => inTurn(keyOf(instance), () => startInstance(instance))),
+    destroyInstance: (instance) =>
+      asProvider(instanceOf(instance), () => inTurn(keyOf(instance), () => destroyInstance(instance))),
+    destroyNetwork: (clusterId) =>
+      asProvider(clusterOf(clusterId), () => inTurn(clusterId, () => destroyNetwork(clusterId))),
   };
 }
 
 const keyOf = ({ clusterId, instanceId }: InstanceRef) => `${clusterId}/${instanceId}`;
+const instanceOf = ({ instanceId }: InstanceRef) => `Instance ${instanceId}`;
+const clusterOf = (clusterId: string) => `Cluster ${clusterId}`;
 
-/** What the system refuses (a full disk, a missing right) may be put right by a person: worth another try. */
-async function asProvider<T>(work: () => Promise<T>): Promise<T> {
+/** What the system refuses (a full disk, a missing right) may be put right by a person: worth another try. A bug is not. */
+async function asProvider<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof ProviderError) throw error;
-    throw new ProviderError(error instanceof Error ? error.message : String(error), { retryable: true, cause: error });
+    const fault = systemFault(error);
+    if (fault === null) throw error;
+    throw new ProviderError(`${what}: the host refused: ${fault.message}.`, { retryable: true, cause: error });
   }
 }

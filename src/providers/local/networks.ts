@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises';
 import type { NetworkFacts } from '#domain/facts.ts';
+import { replaceFile } from '#lib/replaceFile.ts';
 import { closedDirectory, type ServerUser } from '#lib/serverUser.ts';
 import { ProviderError } from '#providers/provider.ts';
 import { createClaims } from './claims.ts';
-import { ensureDirectory, readJson, replaceFile } from './files.ts';
+import { ensureDirectory, readJson } from './files.ts';
 import { formatAddress, type Ipv4Network, parseCidr } from './ipv4.ts';
 import type { Layout } from './layout.ts';
 import { listeningAddresses } from './listeningAddresses.ts';
@@ -53,7 +54,7 @@ export function createNetworks({ layout, pool, serverUser }: NetworksOptions): N
       for (const path of [layout.dataDirectory, layout.clusters, directory]) await ensureDirectory(path, 0o711);
       const recorded = await readJson<NetworkFacts>(networkFile);
       const facts = recorded ?? factsOf(await choose(clusterId));
-      if (recorded === null) await replaceFile(networkFile, JSON.stringify(facts), 0o644);
+      if (recorded === null) await replaceFile(networkFile, JSON.stringify(facts), { mode: 0o644 });
       await requireReach(networkFile, serverUser);
       return facts;
     },

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { NetworkFacts } from '#domain/facts.ts';
+import { replaceFile } from '#lib/replaceFile.ts';
 import { type InstancePlace, type InstanceRef, type InstanceSpec, ProviderError } from '#providers/provider.ts';
 import { createClaims } from './claims.ts';
-import { readJson, replaceFile } from './files.ts';
+import { readJson } from './files.ts';
 import type { Layout } from './layout.ts';
 import { addressesOf, hasOwnAddresses, sharedAddress } from './networks.ts';
 
@@ -42,7 +43,7 @@ export function createPlaces(layout: Layout): Places {
       const { placeFile } = layout.instance(spec);
       const recorded = await readJson<RecordedPlace>(placeFile);
       const place = recorded ?? (await choose(spec, network));
-      if (recorded === null) await replaceFile(placeFile, JSON.stringify(place), 0o644);
+      if (recorded === null) await replaceFile(placeFile, JSON.stringify(place), { mode: 0o644 });
       return { address: place.address, port: place.port, dnsName: place.dnsName };
     },
     async release(instance) {

@@ -1,9 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
-
-/** In the environment of every process of an instance: the agent gets it, and what it starts inherits it. */
-export const instanceVariable = 'GROVE_INSTANCE_ID';
+import { instanceVariable } from '#agent/protocol.ts';
 
 /** A running process, as far as one may look at it. */
 export type ProcessEntry = {

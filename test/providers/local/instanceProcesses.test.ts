@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { instanceVariable } from '#agent/protocol.ts';
 import { instanceProcesses, topmost } from '#providers/local/instanceProcesses.ts';
-import { instanceVariable, type ProcessEntry, parsePs } from '#providers/local/processTable.ts';
+import { type ProcessEntry, parsePs } from '#providers/local/processTable.ts';
 
 const owner = { instanceId: 'mine', directory: '/data/mine', uids: [0, 101] };
 

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, DatabaseError } from 'pg';
+import { replaceFile } from '#lib/replaceFile.ts';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
-import { writeServerFile } from '../../writeServerFile.ts';
 import type { AccessPolicy, PostgresqlCommands } from '../commands.ts';
 import { adminRole, replicatorRole } from '../roles.ts';
 import { accessRules } from './accessRules.ts';
@@ -17,20 +17,20 @@ const pollMs = 20;
 export async function applyAccess(
   instance: PostgresqlInstance,
   { access }: ApplyAccess['input'],
-  { progress, signal }: CommandCall,
+  call: CommandCall,
 ): Promise<ApplyAccess['result']> {
   await instance.assertInitialized();
   if ((await instance.state()).wanted !== 'running') {
     await instance.changeState({ access });
     return { inForce: false, endedSessions: 0 };
   }
-  await instance.ensureServing();
-  progress('writing the access rules');
+  await instance.ensureServing(call);
+  call.progress('writing the access rules');
   return instance.withAdmin(async (client) => {
     await replaceRules(client, instance, access);
     await instance.changeState({ access });
-    progress('waiting until the server has read them');
-    await reload(client, instance, signal);
+    call.progress('waiting until the server has read them');
+    await reload(client, instance, call.signal);
     return { inForce: true, endedSessions: await endForbiddenSessions(client, access) };
   });
 }
@@ -39,13 +39,13 @@ export async function applyAccess(
 async function replaceRules(client: Client, { layout, host }: PostgresqlInstance, access: AccessPolicy): Promise<void> {
   await assertNetworks(client, access);
   const before = await readFile(layout.hbaFile, 'utf8');
-  await writeServerFile(layout.hbaFile, accessRules(access), host.serverUser);
+  await replaceFile(layout.hbaFile, accessRules(access), { owner: host.serverUser });
   const { rows } = await client.query<{ line: number; error: string }>(
     'SELECT line_number AS line, error FROM pg_hba_file_rules WHERE error IS NOT NULL',
   );
   const [fault] = rows;
   if (!fault) return;
-  await writeServerFile(layout.hbaFile, before, host.serverUser);
+  await replaceFile(layout.hbaFile, before, { owner: host.serverUser });
   throw new CommandFailure(
     'ACCESS_RULE_REFUSED',
     `PostgreSQL on ${host.name} refuses an access rule: ${fault.error} (line ${fault.line}). The rules before stay in force.`,

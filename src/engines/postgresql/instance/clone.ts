@@ -2,9 +2,11 @@ import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseError } from 'pg';
+import { replaceFile } from '#lib/replaceFile.ts';
+import { syncPath } from '#lib/syncPath.ts';
+import { systemFault } from '#lib/systemFault.ts';
+import { withoutPaths } from '#lib/withoutPaths.ts';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
-import { syncPath } from '../../syncPath.ts';
-import { writeServerFile } from '../../writeServerFile.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import { replicatorRole } from '../roles.ts';
 import { baseBackup, DamagedBackup, ForeignTablespace } from './baseBackup.ts';
@@ -35,7 +37,7 @@ export async function clone(
     access: input.access,
   });
   call.progress('starting the server');
-  await instance.ensureServing();
+  await instance.ensureServing(call);
   call.progress('waiting until it streams from the primary');
   await streams(instance, call.signal);
   return copied;
@@ -76,7 +78,7 @@ async function copy(
   }).catch((error: unknown) => {
     throw copyFailure(error, instance, primary);
   });
-  await writeServerFile(join(layout.unfinishedData, 'standby.signal'), '', host.serverUser);
+  await replaceFile(join(layout.unfinishedData, 'standby.signal'), '', { owner: host.serverUser });
   await syncPath(layout.unfinishedData);
   await rm(layout.data, { recursive: true, force: true });
   await rename(layout.unfinishedData, layout.data);
@@ -86,7 +88,7 @@ async function copy(
 
 function copyFailure(error: unknown, { host }: PostgresqlInstance, primary: Clone['input']['primary']): CommandFailure {
   const what = `The copy of ${primary.host}:${primary.port} to ${host.name} failed`;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = systemFault(error)?.message ?? withoutPaths(error instanceof Error ? error.message : String(error));
   if (error instanceof DamagedBackup) {
     return new CommandFailure('BACKUP_DAMAGED', `${what}: ${reason}`, { retryable: true, cause: error });
   }

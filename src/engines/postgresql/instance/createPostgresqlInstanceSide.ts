@@ -8,6 +8,7 @@ import { initialize } from './initialize.ts';
 import { Observer } from './observer.ts';
 import { PostgresqlInstance } from './postgresqlInstance.ts';
 import { readProbe, writeProbe } from './probe.ts';
+import { serverFailure } from './serverFailure.ts';
 import { awaitReplica, dropSlots, ensureSlots } from './slots.ts';
 import { restart, start, stop } from './startAndStop.ts';
 
@@ -51,13 +52,16 @@ export function createPostgresqlInstanceSide(host: InstanceHost, toolchain: Post
 }
 
 function commandsOf(instance: PostgresqlInstance): InstanceSide['commands'] {
+  const { host } = instance;
   return Object.fromEntries(
     Object.entries(handlers).map(([kind, handler]) => [
       kind,
       async (call: CommandCall): Promise<Json> => {
         await instance.keepSecrets(call.secrets);
         // The control plane's types made the payload (commands.ts); it came over an authenticated wire.
-        return handler(instance, call.payload as never, call);
+        return handler(instance, call.payload as never, call).catch((error: unknown) => {
+          throw serverFailure(error, host.name) ?? error;
+        });
       },
     ]),
   );

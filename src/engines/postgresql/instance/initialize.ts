@@ -2,9 +2,10 @@ import { execFile } from 'node:child_process';
 import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Client } from 'pg';
+import { replaceFile } from '#lib/replaceFile.ts';
+import { syncPath } from '#lib/syncPath.ts';
+import { withoutPaths } from '#lib/withoutPaths.ts';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
-import { syncPath } from '../../syncPath.ts';
-import { writeServerFile } from '../../writeServerFile.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from '../roles.ts';
 import { scramVerifier } from '../scramVerifier.ts';
@@ -17,19 +18,19 @@ type Initialize = PostgresqlCommands['initialize'];
 export async function initialize(
   instance: PostgresqlInstance,
   { access }: Initialize['input'],
-  { progress, signal }: CommandCall,
+  call: CommandCall,
 ): Promise<Initialize['result']> {
   if (!(await instance.exists())) {
-    progress('making the data directory');
-    await makeDataDirectory(instance, signal);
+    call.progress('making the data directory');
+    await makeDataDirectory(instance, call.signal);
   }
   if (await instance.isStandby()) {
     throw new CommandFailure('NOT_A_PRIMARY', `Instance ${instance.host.name} is a replica already.`);
   }
   await instance.changeState({ wanted: 'running', upstream: null, access });
-  progress('starting the server');
-  await instance.ensureServing();
-  progress('making roles and the database');
+  call.progress('starting the server');
+  await instance.ensureServing(call);
+  call.progress('making roles and the database');
   return instance.withAdmin(async (client) => {
     await ensureRoles(client, instance);
     await ensureDatabase(client);
@@ -48,7 +49,7 @@ async function makeDataDirectory(instance: PostgresqlInstance, signal: AbortSign
   await mkdir(layout.unfinishedData, { mode: 0o700 });
   if (host.serverUser !== null) await chown(layout.unfinishedData, host.serverUser.uid, host.serverUser.gid);
   await mkdir(layout.configuration, { recursive: true });
-  await writeServerFile(layout.initialPasswordFile, `${await instance.secret(adminRole)}\n`, host.serverUser);
+  await replaceFile(layout.initialPasswordFile, `${await instance.secret(adminRole)}\n`, { owner: host.serverUser });
   try {
     await promisify(execFile)(instance.program('initdb'), initdbArguments(instance), {
       cwd: layout.unfinishedData,
@@ -57,7 +58,9 @@ async function makeDataDirectory(instance: PostgresqlInstance, signal: AbortSign
       ...host.serverUser,
     });
   } catch (error) {
-    throw new CommandFailure('INITDB_FAILED', `initdb failed on ${host.name}: ${lastLine(error)}`, { cause: error });
+    throw new CommandFailure('INITDB_FAILED', `initdb failed on ${host.name}: ${withoutPaths(lastLine(error))}`, {
+      cause: error,
+    });
   } finally {
     await rm(layout.initialPasswordFile, { force: true });
   }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { writeServerFile } from '../../writeServerFile.ts';
+import { replaceFile } from '#lib/replaceFile.ts';
 import type { AccessPolicy, ServerAddress } from '../commands.ts';
 
 /** What an instance is to be, as the last commands left it. */
@@ -20,7 +20,7 @@ export async function readInstanceState(path: string): Promise<InstanceState> {
 }
 
 export async function writeInstanceState(path: string, state: InstanceState): Promise<void> {
-  await writeServerFile(path, `${JSON.stringify(state, null, 2)}\n`, null);
+  await replaceFile(path, `${JSON.stringify(state, null, 2)}\n`);
 }
 
 /** Reads `secrets.json`: the cluster's secrets by name, as the last command brought them. */

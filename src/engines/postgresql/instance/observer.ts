@@ -1,5 +1,7 @@
 import type { Client } from 'pg';
 import type { Observation, ReplicationObservation } from '#domain/observation.ts';
+import { systemFault } from '#lib/systemFault.ts';
+import { withoutPaths } from '#lib/withoutPaths.ts';
 import { boundServerLog } from '../../serverLog.ts';
 import type { PostgresObservation } from '../observation.ts';
 import { databaseSizeQuery, type ObservationRow, observationQuery } from './observationQuery.ts';
@@ -8,6 +10,7 @@ import { storageUsage } from './storageUsage.ts';
 
 const answerMs = 1500;
 const slowFactsMs = 30_000;
+const databaseSizeMs = 60_000;
 /** A large data directory takes long to measure: that must stay a small part of the time. */
 const slowFactsShare = 100;
 
@@ -46,22 +49,36 @@ export class Observer {
     // While it starts, every session would be refused.
     if (supervisor.reason !== null) return this.#notServing(supervisor.reason);
     try {
-      const row = await this.#ask();
-      await this.#refreshSlowFacts();
+      const row = await this.#askTwice();
+      this.#refreshSlowFacts();
       return await this.#serving(row);
     } catch (error) {
-      this.#dropSession();
-      return this.#notServing(`The server does not answer: ${error instanceof Error ? error.message : String(error)}`);
+      return this.#notServing(supervisor.reason ?? `The server does not answer: ${wordsOf(error)}`);
+    }
+  }
+
+  /** One answer that is slow, or a session that was lost, is no sign of a server that is down while its process runs. */
+  async #askTwice(): Promise<ObservationRow> {
+    try {
+      return await this.#ask();
+    } catch (error) {
+      if (this.#instance.supervisor.pid === null) throw error;
+      return await this.#ask();
     }
   }
 
   async #ask(): Promise<ObservationRow> {
-    this.#session ??= await this.#openSession();
-    // Named, so that the server plans it once a session.
-    const { rows } = await this.#session.query<ObservationRow>({ name: 'observation', text: observationQuery });
-    const [row] = rows;
-    if (!row) throw new Error('It answered with nothing.');
-    return row;
+    try {
+      this.#session ??= await this.#openSession();
+      // Named, so that the server plans it once a session.
+      const { rows } = await this.#session.query<ObservationRow>({ name: 'observation', text: observationQuery });
+      const [row] = rows;
+      if (!row) throw new Error('It answered with nothing.');
+      return row;
+    } catch (error) {
+      this.#dropSession();
+      throw error;
+    }
   }
 
   async #openSession(): Promise<Client> {
@@ -132,28 +149,42 @@ export class Observer {
     return (await this.#instance.isStandby()) ? 'REPLICA' : 'PRIMARY';
   }
 
-  async #refreshSlowFacts(): Promise<void> {
+  #refreshSlowFacts(): void {
     const begin = performance.now();
     if (begin < this.#slowFactsDueAt || this.#closed) return;
-    // Set first: a measure that fails or takes long is not begun again at once.
-    this.#slowFactsDueAt = begin + slowFactsMs;
-    const size = await this.#session?.query<{ bytes: number | null }>(databaseSizeQuery);
-    this.#slowFacts.databaseSizeBytes = size?.rows[0]?.bytes ?? null;
-    void this.#measureStorage();
+    this.#slowFactsDueAt = Number.POSITIVE_INFINITY;
+    void Promise.all([this.#measureDatabases(), this.#measureStorage()]).then(() => {
+      const end = performance.now();
+      this.#slowFactsDueAt = end + Math.max(slowFactsMs, (end - begin) * slowFactsShare);
+    });
+  }
+
+  /** In a session of its own, since large databases take longer to measure than an observation may take. */
+  async #measureDatabases(): Promise<void> {
+    try {
+      const { rows } = await this.#instance.withAdmin(
+        (session) => session.query<{ bytes: number | null }>(databaseSizeQuery),
+        { statement_timeout: databaseSizeMs, query_timeout: databaseSizeMs + answerMs },
+      );
+      this.#slowFacts.databaseSizeBytes = rows[0]?.bytes ?? null;
+    } catch (error) {
+      this.#instance.host.logger.warn({ err: error }, 'the databases could not be measured');
+    }
   }
 
   async #measureStorage(): Promise<void> {
     const { layout, host } = this.#instance;
-    const begin = performance.now();
     try {
       this.#slowFacts.storageUsedBytes = await storageUsage(layout.data);
       await boundServerLog(layout.logFile);
     } catch (error) {
       host.logger.warn({ err: error }, 'the data directory could not be measured');
     }
-    const end = performance.now();
-    this.#slowFactsDueAt = end + Math.max(slowFactsMs, (end - begin) * slowFactsShare);
   }
+}
+
+function wordsOf(error: unknown): string {
+  return systemFault(error)?.message ?? withoutPaths(error instanceof Error ? error.message : String(error));
 }
 
 function replicationOf(row: ObservationRow, upstream: { host: string; port: number } | null): ReplicationObservation {

@@ -2,9 +2,9 @@ import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, type ClientConfig } from 'pg';
 import { disownStalePid, runningPostmaster } from '#lib/postmaster.ts';
-import { CommandFailure, type InstanceHost } from '../../instanceSide.ts';
+import { replaceFile } from '#lib/replaceFile.ts';
+import { type CommandCall, CommandFailure, type InstanceHost } from '../../instanceSide.ts';
 import { ServerEnded, type ServerLaunch, ServerSupervisor } from '../../serverSupervisor.ts';
-import { writeServerFile } from '../../writeServerFile.ts';
 import { adminRole, replicatorRole } from '../roles.ts';
 import type { PostgresqlToolchain } from '../toolchain.ts';
 import { accessRules } from './accessRules.ts';
@@ -13,6 +13,8 @@ import { type InstanceState, readInstanceState, readSecrets, writeInstanceState 
 import { serverSettings } from './serverSettings.ts';
 
 const connectMs = 5000;
+/** A start that takes longer replays WAL. */
+const recoveringAfterMs = 2000;
 
 /** One PostgreSQL server: what is wanted of it, its files and its process. The commands work through this. */
 export class PostgresqlInstance {
@@ -62,7 +64,7 @@ export class PostgresqlInstance {
     const known = await this.#knownSecrets();
     if (Object.entries(secrets).every(([name, value]) => known[name] === value)) return;
     this.#secrets = { ...known, ...secrets };
-    await writeServerFile(this.layout.secretsFile, `${JSON.stringify(this.#secrets)}\n`, null);
+    await replaceFile(this.layout.secretsFile, `${JSON.stringify(this.#secrets)}\n`);
   }
 
   async secret(name: string): Promise<string> {
@@ -93,13 +95,14 @@ export class PostgresqlInstance {
     );
   }
 
-  /** Starts the server if it does not run, and waits until it accepts sessions. */
-  async ensureServing(): Promise<void> {
+  /** Starts the server if it does not run, and waits until it accepts sessions; when the signal aborts it goes on without. */
+  async ensureServing({ signal, progress }: Pick<CommandCall, 'signal' | 'progress'>): Promise<void> {
     if ((await this.state()).wanted !== 'running') {
       throw new CommandFailure('STOPPED', `The server of ${this.host.name} was stopped on purpose. Start it first.`);
     }
+    const recovering = setTimeout(() => progress('recovering: the server accepts no sessions yet'), recoveringAfterMs);
     try {
-      await this.supervisor.ensureRunning();
+      await this.supervisor.ensureRunning({ signal });
     } catch (error) {
       if (!(error instanceof ServerEnded)) throw error;
       throw new CommandFailure(
@@ -110,6 +113,8 @@ export class PostgresqlInstance {
           cause: error,
         },
       );
+    } finally {
+      clearTimeout(recovering);
     }
   }
 
@@ -156,10 +161,11 @@ export class PostgresqlInstance {
     await mkdir(layout.configuration, { recursive: true });
     // The agent's, so that the server cannot put other files in place of these; only their contents are the server's to read.
     await chmod(layout.configuration, 0o755);
-    await writeServerFile(layout.configFile, serverSettings({ ...host, layout, upstream }), host.serverUser);
-    await writeServerFile(layout.hbaFile, accessRules(access), host.serverUser);
-    await writeServerFile(layout.identFile, '', host.serverUser);
-    if (upstream !== null) await writeServerFile(layout.passwordFile, await this.#passwordLine(), host.serverUser);
+    const owner = host.serverUser;
+    await replaceFile(layout.configFile, serverSettings({ ...host, layout, upstream }), { owner });
+    await replaceFile(layout.hbaFile, accessRules(access), { owner });
+    await replaceFile(layout.identFile, '', { owner });
+    if (upstream !== null) await replaceFile(layout.passwordFile, await this.#passwordLine(), { owner });
   }
 
   async #prepare(): Promise<ServerLaunch> {

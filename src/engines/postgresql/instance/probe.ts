@@ -21,9 +21,10 @@ export async function ensureProbeTable(client: Client): Promise<void> {
 export async function writeProbe(
   instance: PostgresqlInstance,
   { token }: WriteProbe['input'],
+  call: CommandCall,
 ): Promise<WriteProbe['result']> {
   await instance.assertInitialized();
-  await instance.ensureServing();
+  await instance.ensureServing(call);
   return instance.withAdmin(async (client) => {
     await ensureProbeTable(client);
     await client.query("DELETE FROM grove.probe WHERE written_at < now() - interval '1 day'");
@@ -40,15 +41,15 @@ export async function writeProbe(
 export async function readProbe(
   instance: PostgresqlInstance,
   { token }: ReadProbe['input'],
-  { signal, progress }: CommandCall,
+  call: CommandCall,
 ): Promise<ReadProbe['result']> {
   await instance.assertInitialized();
-  await instance.ensureServing();
-  progress('waiting until the test row arrives');
+  await instance.ensureServing(call);
+  call.progress('waiting until the test row arrives');
   return instance.withAdmin(async (client) => {
     const deadline = performance.now() + readWithinMs;
     while (!(await canRead(client, token))) {
-      signal.throwIfAborted();
+      call.signal.throwIfAborted();
       if (performance.now() > deadline) {
         throw new CommandFailure(
           'PROBE_TIMEOUT',
@@ -57,7 +58,7 @@ export async function readProbe(
         );
       }
       // A standby announces nothing when it has applied a change.
-      await delay(pollMs, undefined, { signal });
+      await delay(pollMs, undefined, { signal: call.signal });
     }
     return readRole(client);
   });

@@ -12,8 +12,9 @@ const pollMs = 20;
 export async function ensureSlots(
   instance: PostgresqlInstance,
   { slotNames }: PostgresqlCommands['ensureSlots']['input'],
+  call: CommandCall,
 ): Promise<PostgresqlCommands['ensureSlots']['result']> {
-  return asPrimary(instance, async (client) => {
+  return asPrimary(instance, call, async (client) => {
     const created: string[] = [];
     for (const name of slotNames) if (await ensureSlot(client, name)) created.push(name);
     return { created };
@@ -24,11 +25,11 @@ export async function ensureSlots(
 export async function dropSlots(
   instance: PostgresqlInstance,
   { slotNames }: PostgresqlCommands['dropSlots']['input'],
-  { signal }: CommandCall,
+  call: CommandCall,
 ): Promise<PostgresqlCommands['dropSlots']['result']> {
-  return asPrimary(instance, async (client) => {
+  return asPrimary(instance, call, async (client) => {
     const dropped: string[] = [];
-    for (const name of slotNames) if (await dropSlot(client, name, signal)) dropped.push(name);
+    for (const name of slotNames) if (await dropSlot(client, name, call.signal)) dropped.push(name);
     return { dropped };
   });
 }
@@ -37,10 +38,10 @@ export async function dropSlots(
 export async function awaitReplica(
   instance: PostgresqlInstance,
   { slotName }: PostgresqlCommands['awaitReplica']['input'],
-  { signal, progress }: CommandCall,
+  call: CommandCall,
 ): Promise<PostgresqlCommands['awaitReplica']['result']> {
-  return asPrimary(instance, async (client) => {
-    progress('waiting until the replica streams');
+  return asPrimary(instance, call, async (client) => {
+    call.progress('waiting until the replica streams');
     const deadline = performance.now() + streamsWithinMs;
     for (;;) {
       const state = await replicaState(client, slotName);
@@ -52,17 +53,21 @@ export async function awaitReplica(
           { retryable: true },
         );
       }
-      await delay(pollMs, undefined, { signal });
+      await delay(pollMs, undefined, { signal: call.signal });
     }
   });
 }
 
-async function asPrimary<T>(instance: PostgresqlInstance, work: (client: Client) => Promise<T>): Promise<T> {
+async function asPrimary<T>(
+  instance: PostgresqlInstance,
+  call: CommandCall,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
   await instance.assertInitialized();
   if (await instance.isStandby()) {
     throw new CommandFailure('NOT_A_PRIMARY', `Instance ${instance.host.name} is a replica, not a primary.`);
   }
-  await instance.ensureServing();
+  await instance.ensureServing(call);
   return instance.withAdmin(work);
 }
 

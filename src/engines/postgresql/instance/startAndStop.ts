@@ -2,11 +2,11 @@ import type { CommandCall } from '../../instanceSide.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 
 /** The server runs and accepts sessions, and is kept running from now on. */
-export async function start(instance: PostgresqlInstance, _input: object, { progress }: CommandCall): Promise<null> {
+export async function start(instance: PostgresqlInstance, _input: object, call: CommandCall): Promise<null> {
   await instance.assertInitialized();
   await instance.changeState({ wanted: 'running' });
-  progress('starting the server');
-  await instance.ensureServing();
+  call.progress('starting the server');
+  await instance.ensureServing(call);
   return null;
 }
 

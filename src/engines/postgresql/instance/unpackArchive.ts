@@ -3,7 +3,7 @@ import { chownSync, closeSync, fchownSync, mkdirSync, openSync, writeSync } from
 import { join, normalize } from 'node:path';
 import { type Extract, extract } from 'tar-stream';
 import type { ServerUser } from '#lib/serverUser.ts';
-import { syncPath } from '../../syncPath.ts';
+import { syncPath } from '#lib/syncPath.ts';
 import type { ReceivedFile } from './backupManifest.ts';
 
 const syncsAtOnce = 8;

@@ -1,0 +1,146 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DomainError } from '#domain/errors.ts';
+import { StepFailure } from '#domain/stepFailure.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
+import { accept } from '#operations/accept.ts';
+import { allowedActions } from '#operations/allowedActions.ts';
+import { loadOneClusterFacts } from '#operations/clusterFacts.ts';
+import { createCluster } from '#operations/createCluster.ts';
+import { clusterActions, definitionOf } from '#operations/definitions.ts';
+import { runOperation } from '#operations/runOperation.ts';
+import { settleCluster } from '#operations/settleCluster.ts';
+import { updateCluster } from '#operations/updateCluster.ts';
+import { createTestOperations, type TestOperations } from '../support/operations.ts';
+
+const options = { idempotencyKey: null, expectedVersion: null };
+const never = new AbortController().signal;
+const mutations = ['UPDATE_CLUSTER', 'DELETE_CLUSTER'] as const;
+type Mutation = (typeof mutations)[number];
+
+let grove: TestOperations;
+beforeAll(async () => {
+  grove = await createTestOperations({ working: false });
+});
+afterAll(() => grove.close());
+
+type Subject = { actor: Awaited<ReturnType<TestOperations['createActor']>>; clusterId: string };
+
+async function newCluster(): Promise<Subject> {
+  const actor = await grove.createActor();
+  const input = { name: 'orders', engine: 'fake', instanceCount: 1 };
+  const { clusterId } = await accept(grove.deps, actor, createCluster, input, options);
+  return { actor, clusterId };
+}
+
+async function factsOf({ clusterId }: Subject) {
+  const cluster = assertPresent(await loadOneClusterFacts(grove.deps.db, { id: clusterId }), 'cluster');
+  return { cluster, engine: grove.machines.engine };
+}
+
+/** What is told to be possible is what is accepted; what is told to stand in the way is what it is refused with. */
+async function attempt(subject: Subject, mutation: Mutation): Promise<void> {
+  const told = allowedActions(await factsOf(subject)).find(({ action }) => action === mutation);
+  const input = { clusterId: subject.clusterId };
+  const answer = await accept(grove.deps, subject.actor, definitionOf(mutation), input, options).catch(
+    (error: unknown) => {
+      if (!(error instanceof DomainError)) throw error;
+      return error.toJSON();
+    },
+  );
+  const [blocker] = assertPresent(told, `action ${mutation}`).blockers;
+  if (blocker) expect(answer).toEqual(blocker.toJSON());
+  else expect(answer).toHaveProperty('operationId');
+}
+
+/** What may happen to a cluster between two looks at it. */
+const happenings = {
+  async run(subject: Subject) {
+    await runHeld(subject);
+  },
+  async fail(subject: Subject) {
+    grove.machines.interfere(() => Promise.reject(new StepFailure('BROKEN', 'The machine is broken.')));
+    await runHeld(subject);
+    grove.machines.interfere(async () => {});
+  },
+  protect: (subject: Subject) => change(subject, { deletionProtection: true }),
+  unprotect: (subject: Subject) => change(subject, { deletionProtection: false }),
+  restrict: (subject: Subject) => change(subject, { accessRules: [{ cidr: '10.0.0.0/8' }] }),
+  'server dies': (subject: Subject) => observe(subject, false),
+  'server comes back': (subject: Subject) => observe(subject, true),
+};
+
+async function runHeld(subject: Subject): Promise<void> {
+  const { currentOperation } = (await factsOf(subject)).cluster;
+  if (currentOperation) await runOperation(grove.deps, currentOperation.id, never);
+}
+
+/** Where it is refused, the cluster is as before. */
+async function change({ actor, clusterId }: Subject, input: object): Promise<void> {
+  await accept(grove.deps, actor, updateCluster, { clusterId, ...input }, options).catch((error: unknown) => {
+    if (!(error instanceof DomainError)) throw error;
+  });
+}
+
+async function observe(subject: Subject, serving: boolean): Promise<void> {
+  for (const { id } of (await factsOf(subject)).cluster.instances) {
+    await grove.machines.observe(id, { serving, role: 'PRIMARY' });
+  }
+  await settleCluster(grove.deps, subject.clusterId);
+}
+
+type Happening = keyof typeof happenings;
+const situations: [string, Happening[], string][] = [
+  ['is being built', [], 'BUILDING'],
+  ['is active', ['run'], 'ACTIVE'],
+  ['is protected', ['run', 'protect'], 'ACTIVE'],
+  ['is busy', ['run', 'restrict'], 'BUSY'],
+  ['is busy and protected', ['run', 'protect', 'restrict'], 'BUSY'],
+  ['has lost its server', ['run', 'server dies'], 'DEGRADED'],
+  ['could not be built', ['fail'], 'ERROR'],
+];
+
+describe('allowedActions', () => {
+  test('has every action that there is on a cluster', () => {
+    expect([...clusterActions].sort()).toEqual([...mutations].sort());
+  });
+
+  test.each(situations)('agrees with the mutations on a cluster that %s', async (_what, history, status) => {
+    for (const mutation of mutations) {
+      const subject = await newCluster();
+      for (const happening of history) await happenings[happening](subject);
+      expect((await factsOf(subject)).cluster.status).toBe(status);
+      await attempt(subject, mutation);
+    }
+  });
+
+  test.each([
+    ['is being deleted', [], 'DELETING'],
+    ['could not be deleted', ['fail'], 'ERROR'],
+    ['is deleted', ['run'], 'DELETED'],
+  ] as [string, Happening[], string][])('agrees with them on one that %s', async (_what, history, status) => {
+    for (const mutation of mutations) {
+      const subject = await newCluster();
+      await happenings.run(subject);
+      await attempt(subject, 'DELETE_CLUSTER');
+      for (const happening of history) await happenings[happening](subject);
+      expect((await factsOf(subject)).cluster.status).toBe(status);
+      await attempt(subject, mutation);
+    }
+  });
+
+  test('agrees with them whatever has happened before', async () => {
+    const step = fc.constantFrom(...(Object.keys(happenings) as Happening[]), ...mutations);
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 10 }), async (history) => {
+        const subject = await newCluster();
+        for (const what of history) {
+          if (what === 'UPDATE_CLUSTER' || what === 'DELETE_CLUSTER') await attempt(subject, what);
+          else await happenings[what](subject);
+        }
+        for (const mutation of mutations) await attempt(subject, mutation);
+      }),
+      { numRuns: 25, interruptAfterTimeLimit: 20_000 },
+    );
+  }, 60_000);
+});
