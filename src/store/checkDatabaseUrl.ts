@@ -16,7 +16,7 @@ export async function checkDatabaseUrl(url: string): Promise<void> {
     client.on('error', () => undefined);
     try {
       await client.connect();
-      return await checkVersion(client);
+      return await checkFitness(client);
     } catch (error) {
       if (error instanceof StartupError) throw error;
       if (!isStarting(error) || performance.now() >= deadline) throw describe(error, client);
@@ -37,13 +37,24 @@ function newClient(url: string): Client {
   }
 }
 
-async function checkVersion(client: Client): Promise<void> {
-  const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
-  const version = rows[0]?.server_version ?? '';
-  if (Number.parseInt(version, 10) >= oldestVersion) return;
-  throw new StartupError(
-    `The store ${placeOf(client)} is PostgreSQL ${version}; Grove needs ${oldestVersion} or newer.`,
-  );
+type Fitness = { version: string; encoding: string; user: string; mayCreate: boolean };
+
+/** What Grove needs of a database: its version, an encoding that holds every text, the right to make tables. */
+async function checkFitness(client: Client): Promise<void> {
+  const { rows } = await client.query<Fitness>(`
+    SELECT current_setting('server_version') AS version, current_setting('server_encoding') AS encoding, current_user AS "user",
+           has_database_privilege(current_database(), 'CREATE')
+             AND coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS "mayCreate"`);
+  const fault = rows[0] ? faultOf(rows[0]) : 'does not describe itself';
+  if (fault !== null) throw new StartupError(`The store ${placeOf(client)} ${fault}.`);
+}
+
+function faultOf({ version, encoding, user, mayCreate }: Fitness): string | null {
+  if (Number.parseInt(version, 10) < oldestVersion)
+    return `is PostgreSQL ${version}; Grove needs ${oldestVersion} or newer`;
+  if (encoding !== 'UTF8') return `is encoded in ${encoding}; Grove needs a database with ENCODING 'UTF8'`;
+  if (mayCreate) return null;
+  return `does not let user "${user}" make tables: GRANT CREATE on the database and on its schema, or make the user their owner`;
 }
 
 function describe(error: unknown, client: Client): StartupError {

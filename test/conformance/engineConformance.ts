@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Shape } from '../support/apiClient.ts';
 import {
   acceptedCluster,
@@ -17,7 +17,7 @@ import {
   revealedCredentials,
   uuidOf,
 } from '../support/clusterCalls.ts';
-import { createGroveHome, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
+import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
 
 /** How a client of one engine writes and reads: what the cases need to know of a database product. */
@@ -47,7 +47,7 @@ export function describeEngineConformance({ engine, version, maximum, write, rea
       home = await createGroveHome();
       grove = await home.start();
     });
-    afterAll((_context, suite) => home.destroy(suite));
+    destroyAfterAll(() => home);
 
     test('C01 create the smallest cluster: BUILDING, then the instance ACTIVE, then the cluster', async () => {
       const watching = eventLines(grove.client, await cursorNow(grove.client), (lines) =>

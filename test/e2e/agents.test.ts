@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { createdCluster, cursorNow, eventLines, eventsUntil, readCluster, uuidOf } from '../support/clusterCalls.ts';
-import { createGroveHome, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
+import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { killAll, processesOf, type RunningProcess } from '../support/processTree.ts';
 
 const reportSeconds = 2;
@@ -17,7 +17,7 @@ beforeAll(async () => {
   clusterId = await createdCluster(grove.client, { name: 'orders', instanceCount: 2 });
   replicaUuid = uuidOf((await readCluster(grove.client, clusterId)).instances.nodes[1].id);
 }, 90_000);
-afterAll((_context, suite) => home.destroy(suite));
+destroyAfterAll(() => home);
 
 const ofReplica = (what: string, isIt: (command: string[]) => boolean): RunningProcess => {
   const found = processesOf(replicaUuid).find(({ command }) => isIt(command));

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Shape } from '../support/apiClient.ts';
 import {
   acceptedCluster,
@@ -17,7 +17,7 @@ import {
   revealedCredentials,
   uuidOf,
 } from '../support/clusterCalls.ts';
-import { createGroveHome, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
+import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
 
 let home: GroveHome;
@@ -27,7 +27,7 @@ beforeAll(async () => {
   home = await createGroveHome();
   grove = await home.start();
 });
-afterAll((_context, suite) => home.destroy(suite));
+destroyAfterAll(() => home);
 
 /** Asks for a cluster and cancels its creation in the middle of a step, which ends all the same. */
 async function cancelledIn(step: string, name: string): Promise<{ clusterId: string; operationId: string }> {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Shape } from '../support/apiClient.ts';
 import {
   acceptedCluster,
@@ -15,7 +15,7 @@ import {
   revealedCredentials,
   uuidOf,
 } from '../support/clusterCalls.ts';
-import { createGroveHome, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
+import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { killAll, processesOf, runningProcesses } from '../support/processTree.ts';
 
 let home: GroveHome;
@@ -27,7 +27,7 @@ beforeAll(async () => {
   home = await createGroveHome();
   grove = await home.start();
 });
-afterAll((_context, suite) => home.destroy(suite));
+destroyAfterAll(() => home);
 
 const psqlIsInstalled = spawnSync('psql', ['--version']).status === 0;
 const psqlHint = psqlIsInstalled ? '' : ' (psql is missing: npm run servers)';

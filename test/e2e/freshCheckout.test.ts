@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { chownSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { chmod, mkdtemp, realpath } from 'node:fs/promises';
+import { cpSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import pg from 'pg';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createdCluster, deletedCluster, readCluster, revealedCredentials } from '../support/clusterCalls.ts';
 import { createGroveHome } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
@@ -14,8 +14,10 @@ const repository = resolve(import.meta.dirname, '../..');
 /** What `npm ci` makes besides node_modules. */
 const madeByInstallation = ['src/generated', 'dist'];
 
-/** Grove as it is after `git clone` and `npm ci`. The installed packages are linked, file by file where that is possible. */
-async function installedCheckout(): Promise<string> {
+type User = { name: string; uid: number; gid: number };
+
+/** Grove as it is after `git clone` and `npm ci`. */
+async function installedCheckout(owner: User | null): Promise<string> {
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'grove-checkout-')));
   await chmod(directory, 0o755);
   const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
@@ -24,50 +26,55 @@ async function installedCheckout(): Promise<string> {
   });
   const files = listed.split('\0').filter((name) => name !== '' && existsSync(join(repository, name)));
   for (const file of [...files, ...madeByInstallation]) {
-    mkdirSync(dirname(join(directory, file)), { recursive: true });
     cpSync(join(repository, file), join(directory, file), { recursive: true });
   }
-  linkPackages(join(directory, 'node_modules'));
+  // Before the packages are linked: a link shares its owner with the file itself.
+  if (owner) execFileSync('chown', ['-R', `${owner.uid}:${owner.gid}`, directory]);
+  await linkPackages(join(directory, 'node_modules'));
   return directory;
 }
 
-/** Hard links, so that a file's way is the checkout's and another user may go it; copies on another file system. */
-function linkPackages(target: string): void {
+/** Hard links, so that no path leads out of the checkout; copies where it is on another file system. */
+async function linkPackages(target: string): Promise<void> {
   const source = join(repository, 'node_modules');
   try {
     execFileSync('cp', ['-al', source, target], { stdio: 'ignore' });
   } catch {
+    await rm(target, { recursive: true, force: true });
     execFileSync('cp', ['-a', source, target]);
   }
+  await rm(join(target, '.cache'), { recursive: true, force: true });
 }
 
-type User = { name: string; uid: number; gid: number };
-
-function ordinaryUser(): User | null {
-  if (process.getuid?.() !== 0) return null;
-  const entry = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find((line) => line.startsWith('nobody:'));
-  const [name = '', , uid, gid] = entry?.split(':') ?? [];
-  return entry === undefined ? null : { name, uid: Number(uid), gid: Number(gid) };
+/** Only root can become another. */
+function otherUsers(): User[] {
+  if (process.getuid?.() !== 0) return [];
+  const entries = readFileSync('/etc/passwd', 'utf8').split('\n');
+  const [name, , uid, gid] = entries.find((entry) => entry.startsWith('nobody:'))?.split(':') ?? [];
+  return name === undefined ? [] : [{ name, uid: Number(uid), gid: Number(gid) }];
 }
 
-const nobody = ordinaryUser();
-const users: (User | null)[] = nobody === null ? [null] : [null, nobody];
+test.each([null, ...otherUsers()].map((user) => ({ who: user?.name ?? 'who runs the tests', user })))(
+  'npm start in a fresh checkout, with no setting but the port, makes a cluster and leaves nothing running, as $who',
+  async ({ user }) => {
+    const checkout = await installedCheckout(user);
+    const home = await createGroveHome({ checkout, ...(user ? { user } : {}) });
+    onTestFinished(({ task }) => home.destroy(task));
+    const grove = await home.start();
+    expect(grove.output()).toContain('Grove is ready');
+    expect(grove.output()).toContain(join(checkout, '.grove', 'admin.key'));
+    if (user) expect(statSync(join('/proc', String(grove.pid))).uid).toBe(user.uid);
 
-test.each(users.map((user) => ({ who: user?.name ?? 'who runs the tests', user })))(
-  'npm start in a fresh checkout, with no setting but the port, makes a cluster and leaves nothing behind, as $who',
-  async ({ user, task: _task }: { user: User | null; task?: unknown }) => {
-    await useCheckout(user);
+    const clusterId = await createdCluster(grove.client, { name: 'orders', instanceCount: 1 });
+    expect(await readCluster(grove.client, clusterId)).toMatchObject({ status: 'ACTIVE' });
+    const { uri } = await revealedCredentials(grove.client, clusterId);
+    const client = new pg.Client(uri);
+    await client.connect();
+    expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    await client.end();
+    expect(await deletedCluster(grove.client, clusterId)).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await grove.interrupt()).toMatchObject({ inOrder: true });
+    expect(processesOf(checkout)).toEqual([]);
   },
   90_000,
 );
-
-async function useCheckout(user: User | null): Promise<void> {
-  const checkout = await installedCheckout();
-  if (user) execFileSync('chown', ['-R', '--no-dereference', `${user.uid}:${user.gid}`, checkout]);
-  if (user) chownSync(checkout, user.uid, user.gid);
-  const home = await createGroveHome({ checkout, ...(user ? { user } : {}) });
-  expect(home).toBeDefined();
-  void [createdCluster, deletedCluster, readCluster, revealedCredentials, processesOf, pg];
-}

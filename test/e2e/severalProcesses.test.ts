@@ -15,7 +15,7 @@ import {
   operationEnd,
   readCluster,
 } from '../support/clusterCalls.ts';
-import { createGroveHome, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
+import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { createEmptyTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { RedisServer, redisHint, redisIsInstalled } from '../support/redisServer.ts';
 
@@ -47,11 +47,12 @@ describe.skipIf(!redisIsInstalled)(
       const key = (await readFile(join(home.directory, 'admin.key'), 'utf8')).trim();
       clients = [createApiClient(apis[0].url, key), createApiClient(apis[1].url, key)];
     }, 60_000);
-    afterAll(async (_context, suite) => {
-      await home.destroy(suite);
+    afterAll(async () => {
       await redis.close();
       await database.close();
     });
+    // Before them: vitest calls the last one first.
+    destroyAfterAll(() => home);
 
     test('build, show and delete a cluster: asked for at one, watched at the other, done by the worker', async () => {
       const watching = eventLines(clients[1], await cursorNow(clients[0]), (lines) =>

@@ -70,7 +70,8 @@ describe('a start that cannot succeed says why in one line and exits with 1', ()
       GROVE_NETWORK: '10.0.0.0/8',
     });
     expect({ code, lines: output.trim().split('\n').length }).toEqual({ code: 1, lines: 1 });
-    for (const name of ['GROVE_PORT', 'DATABASE_URL', 'GROVE_SECRET_KEY', 'GROVE_NETWORK']) expect(output).toContain(name);
+    for (const name of ['GROVE_PORT', 'DATABASE_URL', 'GROVE_SECRET_KEY', 'GROVE_NETWORK'])
+      expect(output).toContain(name);
   });
 
   test('when the command is unknown, or one of several processes lacks what they share', async () => {

@@ -54,6 +54,23 @@ describe('writing', () => {
     expect(observation).toMatchObject({ connections: 2 });
   });
 
+  test('a report that is older than the stored one changes nothing', async () => {
+    const ahead = new Date(Date.now() + 60_000);
+    const other = createObservationIntake({
+      ...world.deps,
+      clock: { now: () => ahead },
+      onInstanceChanged: async () => {},
+    });
+    const agent = { instanceId: world.first.id, clusterId: world.cluster.id };
+    other.report(agent, { ...servingObservation, connections: 2 });
+    await other.close();
+    intake.report(agent, { ...servingObservation, connections: 1 });
+    await report(world.second);
+    const { observation, observedAt } = await world.db.instance.findUniqueOrThrow({ where: { id: world.first.id } });
+    expect(observation).toMatchObject({ connections: 2 });
+    expect(observedAt).toEqual(ahead);
+  });
+
   test('a row that a transaction holds delays its own report only', async () => {
     await world.db.$transaction(async (tx) => {
       await tx.$queryRaw`SELECT id FROM instance WHERE id = ${world.first.id}::uuid FOR UPDATE`;

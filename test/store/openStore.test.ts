@@ -53,6 +53,26 @@ describe('openStore', () => {
     );
   });
 
+  test('says when the database cannot hold every text, or lets nobody make tables', async () => {
+    const { url, db, close } = await createEmptyTestDatabase();
+    onTestFinished(close);
+    const name = `latin_${crypto.randomUUID()}`;
+    await db.$executeRawUnsafe(
+      `CREATE DATABASE "${name}" ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0 LOCALE_PROVIDER libc`,
+    );
+    onTestFinished(async () => void (await db.$executeRawUnsafe(`DROP DATABASE "${name}"`)));
+    const latin = new URL(url);
+    latin.pathname = name;
+    await expect(open(latin.href)).rejects.toThrow("Grove needs a database with ENCODING 'UTF8'");
+    const role = `guest_${crypto.randomUUID()}`;
+    await db.$executeRawUnsafe(`CREATE ROLE "${role}" LOGIN PASSWORD 'guest'`);
+    onTestFinished(async () => void (await db.$executeRawUnsafe(`DROP ROLE "${role}"`)));
+    const guest = new URL(url);
+    guest.username = role;
+    guest.password = 'guest';
+    await expect(open(guest.href)).rejects.toThrow(`does not let user "${role}" make tables`);
+  });
+
   test('says when the password or the database is wrong', async () => {
     const { url, close } = await createEmptyTestDatabase();
     onTestFinished(close);

@@ -2,7 +2,8 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
+import { afterAll } from 'vitest';
 import { freePort } from '#lib/freePort.ts';
 import { processEnds } from '#lib/processes.ts';
 import { type ApiClient, createApiClient } from './apiClient.ts';
@@ -37,7 +38,7 @@ export type GroveHome = {
   destroy(of?: TestOrSuite): Promise<void>;
 };
 
-/** What vitest hands to `afterEach` (as `task`) and to `afterAll` (as its second argument). */
+/** What vitest tells a hook of the test, or of the suite, that it comes after. */
 export type TestOrSuite = {
   readonly result?: { readonly state: string } | undefined;
   readonly tasks?: readonly TestOrSuite[];
@@ -55,7 +56,7 @@ export async function createGroveHome({ checkout, user }: HomeOptions = {}): Pro
   const everything = checkout ?? (await emptyDirectory());
   const directory = checkout === undefined ? everything : join(checkout, '.grove');
   const settings: Record<string, string> = checkout === undefined ? { GROVE_DATA: directory } : {};
-  const { PATH = '', HOME = '' } = process.env;
+  const { HOME = '' } = process.env;
   const port = await freePort();
   const outputs: (() => string)[] = [];
   return {
@@ -69,7 +70,7 @@ export async function createGroveHome({ checkout, user }: HomeOptions = {}): Pro
         spawning: {
           cwd: checkout ?? repository,
           env: {
-            PATH,
+            PATH: pathOfHost(),
             HOME: checkout ?? HOME,
             ...settings,
             GROVE_PORT: String(wanted),
@@ -84,6 +85,18 @@ export async function createGroveHome({ checkout, user }: HomeOptions = {}): Pro
       else await rm(everything, { recursive: true, force: true });
     },
   };
+}
+
+/** Destroys the suite's home when its tests are through. */
+export function destroyAfterAll(home: () => GroveHome): void {
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads from this pattern which fixtures are wanted
+  afterAll(({}, suite) => home().destroy(suite));
+}
+
+/** Without what npm has put there for the tests: whoever starts Grove has not. */
+function pathOfHost(): string {
+  const directories = (process.env.PATH ?? '').split(delimiter);
+  return directories.filter((directory) => !directory.includes('node_modules')).join(delimiter);
 }
 
 async function emptyDirectory(): Promise<string> {

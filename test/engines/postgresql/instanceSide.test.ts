@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -183,6 +183,58 @@ for (const version of ['18', '15']) {
       expect(await primary.side.observe()).toMatchObject({ serving: false, stopped: false });
       holder();
       await vi.waitFor(async () => expect((await primary.side.observe()).serving).toBe(true), patience);
+    });
+
+    test('tells of a faulty start without the place of its files', async () => {
+      const primary = await initialized('orders-1');
+      await primary.run('stop', {});
+      const lost = join(primary.host.directory, 'data/global/pg_control');
+      await rename(lost, `${lost}.away`);
+      const failure: Error = await primary.run('start', {}).then(
+        () => new Error('It started.'),
+        (error) => error,
+      );
+      expect(failure.message).toContain('pg_control');
+      expect(failure.message).not.toContain(primary.host.directory);
+      expect((await primary.side.observe()).reason).not.toContain(primary.host.directory);
+      await rename(`${lost}.away`, lost);
+    });
+
+    test('serves while its databases take long to measure', async () => {
+      const primary = await initialized('orders-1');
+      const admin = { user: 'grove_admin', password: secrets.grove_admin, database: 'postgres' };
+      await primary.query(
+        `SET allow_system_table_mods = on;
+         ALTER FUNCTION pg_catalog.pg_database_size(oid) RENAME TO quick_database_size;
+         CREATE FUNCTION pg_catalog.pg_database_size(oid) RETURNS bigint LANGUAGE sql VOLATILE
+           AS 'SELECT pg_sleep(1.2); SELECT 7::bigint'`,
+        admin,
+      );
+      const begin = performance.now();
+      const first = await primary.side.observe();
+      expect(first).toMatchObject({ serving: true, engine: { databaseSizeBytes: null } });
+      expect(performance.now() - begin).toBeLessThan(1000);
+      await vi.waitFor(async () => {
+        const { serving, engine } = await primary.side.observe();
+        expect(serving).toBe(true);
+        expect(postgresObservation(engine)?.databaseSizeBytes).toBe(14);
+      }, patience);
+    });
+
+    test('serves though one look at it got no answer', async () => {
+      const primary = await initialized('orders-1');
+      await primary.side.observe();
+      const [session] = await primary.query<{ pid: number }>(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'grove-agent' AND query LIKE '%in_recovery%'",
+        { user: 'grove_admin', password: secrets.grove_admin, database: 'postgres' },
+      );
+      const pid = session?.pid ?? Number.NaN;
+      process.kill(pid, 'SIGSTOP');
+      try {
+        expect(await primary.side.observe()).toMatchObject({ serving: true, reason: null });
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
     });
 
     test('drops the slots of replicas that left', async () => {

@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { closedDirectory } from '#lib/serverUser.ts';
 import { parseCidr } from '#providers/local/ipv4.ts';
-import type { InstanceSpec } from '#providers/provider.ts';
+import { type InstanceSpec, ProviderError } from '#providers/provider.ts';
 import { describeProviderContract, instanceSpec } from '../contract.ts';
 import { createLocalWorld, type LocalWorld, standIn } from './localWorld.ts';
 
@@ -244,8 +244,32 @@ describe('processes', () => {
       agentCommand: () => ({ program: '/nonexistent/grove', args: [] }),
     });
     await expect(broken.provider.ensureInstance(instanceSpec(clusterId))).rejects.toThrow(
-      /\/nonexistent\/grove cannot be started/,
+      'The agent program grove cannot be started: spawn grove: no such file or directory (ENOENT).',
     );
+  });
+});
+
+describe('a failure', () => {
+  test('that the system caused names the thing and the code, not the place, and may be tried again', async () => {
+    const spec = instanceSpec(clusterId);
+    const { directory } = { directory: world.directoryOf(spec) };
+    await world.provider.ensureNetwork(clusterId);
+    await writeFile(directory, 'in the way');
+    const failure = await world.provider.ensureInstance(spec).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(ProviderError);
+    expect(failure).toMatchObject({ retryable: true, message: expect.stringMatching(/^Instance orders-1: .*EEXIST/) });
+    expect((failure as Error).message).not.toContain(world.dataDirectory);
+    await rm(directory);
+  });
+
+  test('that is a bug stays one', async () => {
+    const faulty = await createLocalWorld({
+      dataDirectory: world.dataDirectory,
+      agentCommand: () => {
+        throw new TypeError('of no use');
+      },
+    });
+    await expect(faulty.provider.ensureInstance(instanceSpec(clusterId))).rejects.toThrow(TypeError);
   });
 });
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import type { Observation, ReplicationObservation } from '#domain/observation.ts';
 import { systemFault } from '#lib/systemFault.ts';
@@ -11,6 +12,7 @@ import { storageUsage } from './storageUsage.ts';
 const answerMs = 1500;
 const slowFactsMs = 30_000;
 const databaseSizeMs = 60_000;
+const soonMs = 200;
 /** A large data directory takes long to measure: that must stay a small part of the time. */
 const slowFactsShare = 100;
 
@@ -50,7 +52,8 @@ export class Observer {
     if (supervisor.reason !== null) return this.#notServing(supervisor.reason);
     try {
       const row = await this.#askTwice();
-      this.#refreshSlowFacts();
+      // What is measured soon is part of this observation already.
+      await Promise.race([this.#refreshSlowFacts(), delay(soonMs, undefined, { ref: false })]);
       return await this.#serving(row);
     } catch (error) {
       return this.#notServing(supervisor.reason ?? `The server does not answer: ${wordsOf(error)}`);
@@ -149,14 +152,13 @@ export class Observer {
     return (await this.#instance.isStandby()) ? 'REPLICA' : 'PRIMARY';
   }
 
-  #refreshSlowFacts(): void {
+  async #refreshSlowFacts(): Promise<void> {
     const begin = performance.now();
     if (begin < this.#slowFactsDueAt || this.#closed) return;
     this.#slowFactsDueAt = Number.POSITIVE_INFINITY;
-    void Promise.all([this.#measureDatabases(), this.#measureStorage()]).then(() => {
-      const end = performance.now();
-      this.#slowFactsDueAt = end + Math.max(slowFactsMs, (end - begin) * slowFactsShare);
-    });
+    await Promise.all([this.#measureDatabases(), this.#measureStorage()]);
+    const end = performance.now();
+    this.#slowFactsDueAt = end + Math.max(slowFactsMs, (end - begin) * slowFactsShare);
   }
 
   /** In a session of its own, since large databases take longer to measure than an observation may take. */
