@@ -1,15 +1,20 @@
 import { type FormEvent, useState } from 'react';
+import { refusalOf } from './refusalOf.ts';
 
 type KeyBoxProps = { apiKey: string | null; onChange(apiKey: string | null): void };
 
 /** Takes the API key. The browser is not asked to remember it. */
 export function KeyBox({ apiKey, onChange }: KeyBoxProps) {
   const [entered, setEntered] = useState('');
+  const [refusal, setRefusal] = useState<string | null>(null);
 
-  function submit(event: FormEvent) {
+  async function submit(event: FormEvent) {
     event.preventDefault();
     const key = entered.trim();
-    if (key !== '') onChange(key);
+    if (key === '') return;
+    const refused = await refusalOf(key);
+    setRefusal(refused);
+    if (refused === null) onChange(key);
     setEntered('');
   }
 
@@ -39,6 +44,7 @@ export function KeyBox({ apiKey, onChange }: KeyBoxProps) {
         />
       </label>
       <button type="submit">Use key</button>
+      {refusal !== null && <p role="alert">{refusal}</p>}
       <p>
         The first key of a new Grove is in the file that it named when it started: <code>admin.key</code> in its data
         directory.
