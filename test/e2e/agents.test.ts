@@ -46,10 +46,12 @@ describe('a real agent', () => {
       process.kill(pid, 'SIGCONT');
     }
     const lines = await eventLines(grove.client, before, (seen) => seen.includes('orders DEGRADED→ACTIVE'));
-    expect(lines.filter((line) => /^orders(?:-2)? (?:ACTIVE|DEGRADED|UNREACHABLE|DOWN)→/.test(line))).toEqual([
+    expect(lines).toEqual([
       'orders-2 ACTIVE→UNREACHABLE',
+      'orders HEALTHY→DEGRADED',
       'orders ACTIVE→DEGRADED',
       'orders-2 UNREACHABLE→ACTIVE',
+      'orders DEGRADED→HEALTHY',
       'orders DEGRADED→ACTIVE',
     ]);
     expect(agentOfReplica().pid).toBe(pid);

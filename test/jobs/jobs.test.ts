@@ -61,18 +61,6 @@ test('reclaim hands the job of a worker that died on at once, long before its si
   expect(await jobs.reclaim()).toBe(0);
 });
 
-test('without it the job of a dead worker is handed on after its silence', async () => {
-  const { store, jobs, send } = await queue();
-  const operationId = crypto.randomUUID();
-  await send(operationId);
-  const dead = hangingWorker(store);
-  await once(dead.stdout, 'data');
-  await killed(dead);
-  const given = Promise.withResolvers<string>();
-  await jobs.workOperations(async (job) => given.resolve(job.operationId));
-  expect(await given.promise).toBe(operationId);
-}, 30_000);
-
 test('a job is only there if its transaction is committed, and a handler that throws gets it again', async () => {
   const { store, jobs, send } = await queue();
   const lost = crypto.randomUUID();

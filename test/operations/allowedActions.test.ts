@@ -40,8 +40,10 @@ async function factsOf({ clusterId }: Subject) {
 
 /** What is told to be possible is what is accepted; what is told to stand in the way is what it is refused with. */
 async function attempt(subject: Subject, mutation: Mutation): Promise<void> {
-  const told = allowedActions(await factsOf(subject)).find(({ action }) => action === mutation);
-  const input = { clusterId: subject.clusterId };
+  const facts = await factsOf(subject);
+  const told = allowedActions(facts).find(({ action }) => action === mutation);
+  const unchanged = { deletionProtection: facts.cluster.deletionProtection };
+  const input = { clusterId: subject.clusterId, ...(mutation === 'UPDATE_CLUSTER' ? unchanged : {}) };
   const answer = await accept(grove.deps, subject.actor, definitionOf(mutation), input, options).catch(
     (error: unknown) => {
       if (!(error instanceof DomainError)) throw error;

@@ -14,6 +14,7 @@ export type Claims = {
 
 export function createClaims(directory: string): Claims {
   const pathOf = (name: string) => join(directory, name);
+  const unfinishedOf = (owner: string) => pathOf(`${owner}${unfinishedSuffix}`);
 
   async function names(): Promise<string[]> {
     return (await listNames(directory)).filter((name) => !name.endsWith(unfinishedSuffix));
@@ -29,18 +30,22 @@ export function createClaims(directory: string): Claims {
   return {
     async claim(owner, candidates) {
       const [held] = await namesOf(owner);
-      if (held !== undefined) return held;
+      if (held !== undefined) {
+        // Whoever died right after it had the name could not clear away.
+        await rm(unfinishedOf(owner), { force: true });
+        return held;
+      }
       await ensureDirectory(directory, 0o700);
       const taken = new Set(await names());
       for await (const candidate of candidates) {
         if (taken.has(candidate)) continue;
-        if (await createFile(pathOf(candidate), owner, pathOf(`${owner}${unfinishedSuffix}`))) return candidate;
+        if (await createFile(pathOf(candidate), owner, unfinishedOf(owner))) return candidate;
       }
       return null;
     },
     async release(owner) {
-      const held = await namesOf(owner);
-      for (const name of [...held, `${owner}${unfinishedSuffix}`]) await rm(pathOf(name), { force: true });
+      const held = (await namesOf(owner)).map(pathOf);
+      for (const path of [...held, unfinishedOf(owner)]) await rm(path, { force: true });
     },
   };
 }

@@ -252,7 +252,7 @@ describe('processes', () => {
 describe('a failure', () => {
   test('that the system caused names the thing and the code, not the place, and may be tried again', async () => {
     const spec = instanceSpec(clusterId);
-    const { directory } = { directory: world.directoryOf(spec) };
+    const directory = world.directoryOf(spec);
     await world.provider.ensureNetwork(clusterId);
     await writeFile(directory, 'in the way');
     const failure = await world.provider.ensureInstance(spec).catch((error: unknown) => error);
@@ -314,6 +314,18 @@ describe('a Grove that was killed between two lines', () => {
     expect(await world.provider.ensureNetwork(clusterId)).toEqual(network);
     if (onLinux) expect(await world.claimsIn('networks')).toHaveLength(1);
   });
+
+  test.runIf(onLinux)(
+    'after a claim, before what it was made of is cleared away: the next ensure clears it',
+    async () => {
+      const { spec, place, directory } = await ensureServing();
+      const claims = join(directory, '../addresses');
+      await writeFile(join(claims, `${spec.instanceId}.new`), spec.instanceId);
+      await rm(join(directory, 'place.json'));
+      expect(await world.provider.ensureInstance(spec)).toEqual(place);
+      expect(await readdir(claims)).toEqual([place.address]);
+    },
+  );
 
   test.each(['ensure', 'destroy'] as const)('at any moment of %s: doing it again puts it right', async (verb) => {
     const { spec } = await ensureServing();
