@@ -64,6 +64,34 @@ describe('the server', () => {
     const headers = { authorization: `Bearer ${key}` };
     expect(await (await fetch(`${url}/graphql?query={__typename}`, { headers })).json()).toEqual({ data });
     expect((await fetch(`${url}/graphql?query=mutation{__typename}`, { headers })).status).toBe(405);
+    expect((await fetch(`${url}/graphql?query={__typename}&variables={`, { headers })).status).toBe(400);
+  });
+
+  test('says that the store does not answer, as GraphQL does', async () => {
+    const db = Object.create(operations.deps.db, {
+      apiKey: { value: { findUnique: () => Promise.reject(new Error('away')) } },
+    });
+    const { feed, key } = await createServerWorld(operations);
+    const server = createServer({
+      schema: faultySchema(() => {}),
+      operations: { ...operations.deps, db },
+      feed,
+      gateway: { handleUpgrade: () => {} },
+      config: { host: '127.0.0.1', port: 0 },
+    });
+    onTestFinished(() => server.close());
+    const { url } = await server.listen();
+    const answer = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    expect([answer.status, await answer.json()]).toEqual([
+      503,
+      {
+        errors: [{ message: 'The store does not answer. Try again soon.', extensions: { code: 'STORE_UNAVAILABLE' } }],
+      },
+    ]);
   });
 
   test('takes only JSON, and not too much of it', async () => {
