@@ -111,7 +111,7 @@ async function settleClusterStatus(
     health,
     failure: failure ?? before.statusReason,
   });
-  const healthDiffers = recordHealth(change, cluster, known, health);
+  const healthDiffers = recordHealth(change, { cluster, cause }, known, health);
   const statusDiffers = verdict.status !== cluster.status;
   if (statusDiffers) {
     assertTransition(clusterTransitions, cluster.status, verdict.status, `cluster ${cluster.name}`);
@@ -144,12 +144,19 @@ function judgedHealth(cluster: ClusterFacts, engine: Engine, known: Health): Hea
   return isDeleted(cluster.lifecycle) ? { level: 'UNKNOWN', reasons: [] } : known;
 }
 
-/** True if the health differs from the stored one. The level's change is an event; a reason's alone is not. */
-function recordHealth(change: Change, cluster: ClusterFacts, before: Health, health: Health): boolean {
+/** True if the health differs from the stored one. The change of a living cluster's level is an event; a reason's alone is not. */
+function recordHealth(
+  change: Change,
+  { cluster, cause: operationId }: { cluster: ClusterFacts; cause: string | null },
+  before: Health,
+  health: Health,
+): boolean {
   if (before.level !== health.level) {
+    if (!hasHealth(cluster.lifecycle)) return true;
     change.record({
       type: 'CLUSTER_HEALTH_CHANGED',
       clusterId: cluster.id,
+      operationId,
       fromStatus: before.level,
       toStatus: health.level,
       payload: { cluster: cluster.name, reasons: health.reasons },

@@ -9,6 +9,9 @@ import type { Logger } from '#lib/logger.ts';
 export function maskError(error: unknown, logger: Logger): GraphQLError {
   const { nodes, path } = error instanceof GraphQLError ? error : { nodes: undefined, path: undefined };
   const expected = expectedError(error);
+  // A variable that does not fit its type comes without a code.
+  if (expected !== null && expected.extensions.code === undefined)
+    return located(expected.message, { code: 'BAD_USER_INPUT' });
   if (expected === error) return expected as GraphQLError;
   if (expected !== null) return located(expected.message, expected.extensions);
   const errorId = randomUUID();

@@ -94,6 +94,16 @@ describe('the server', () => {
     ]);
   });
 
+  test('tells a code for a variable that does not fit', async () => {
+    const { post } = await createServerWorld(operations);
+    const query = 'query ($name: String!) { __type(name: $name) { name } }';
+    const answers = await Promise.all([{}, { name: 1 }].map((variables) => post({ query, variables })));
+    for (const answer of answers) {
+      const { errors } = (await answer.json()) as { errors: { extensions: { code: string } }[] };
+      expect(errors.map(({ extensions }) => extensions.code)).toEqual(['BAD_USER_INPUT']);
+    }
+  });
+
   test('takes only JSON, and not too much of it', async () => {
     const { post } = await createServerWorld(operations);
     expect((await post('query=%7B__typename%7D', { 'content-type': 'application/x-www-form-urlencoded' })).status).toBe(
