@@ -26,7 +26,7 @@ export function printVersion(): void {
   process.stdout.write(`${packageVersion()}\n`);
 }
 
-export function packageVersion(): string {
+function packageVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   return (manifest as { version: string }).version;
 }

@@ -54,7 +54,7 @@ async function createNetwork({ cluster, provider, change }: StepContext): Promis
 }
 
 /** Volume, address, name and agent of an instance. The agent's token is made anew each time: only its hash is stored. */
-export async function provision(context: StepContext, instance: InstanceFacts): Promise<null> {
+async function provision(context: StepContext, instance: InstanceFacts): Promise<null> {
   const { cluster, engine, provider, projectName } = context;
   await context.setActivity([instance], 'PROVISIONING');
   const agentToken = randomBytes(32).toString('base64url');
@@ -109,7 +109,7 @@ const placed = ({ cluster }: StepContext, { id, name }: InstanceFacts): Instance
   );
 
 /** The data path works, and what the agents report says so too. */
-export async function verify(context: StepContext): Promise<null> {
+async function verify(context: StepContext): Promise<null> {
   await context.engine.verify(context);
   await context.until('every instance to report that it is as wanted', (cluster) => isHealthy(context, cluster));
   return null;

@@ -8,7 +8,7 @@ const clusterWithInstances = {
   operations: { where: { finishedAt: null }, select: { id: true, kind: true, status: true }, take: 1 },
 } as const satisfies Prisma.ClusterInclude;
 
-export type ClusterRow = Prisma.ClusterGetPayload<{ include: typeof clusterWithInstances }>;
+type ClusterRow = Prisma.ClusterGetPayload<{ include: typeof clusterWithInstances }>;
 
 /** Clusters as rules see them: with the instances that are not removed and the operation that holds each. */
 export async function loadClusterFacts(
@@ -27,7 +27,7 @@ export async function loadOneClusterFacts(
   return (await loadClusterFacts(db, where))[0] ?? null;
 }
 
-export function toClusterFacts(row: ClusterRow): ClusterFacts {
+function toClusterFacts(row: ClusterRow): ClusterFacts {
   return {
     id: row.id,
     projectId: row.projectId,

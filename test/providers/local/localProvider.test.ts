@@ -327,6 +327,7 @@ describe('a Grove that was killed between two lines', () => {
     },
   );
 
+  // Not 'ensure' for now: after some kills the instance does not serve again, and why is not yet known. An open fault, not a rule.
   test.each<'ensure' | 'destroy'>(['destroy'])(
     'at any moment of %s: doing it again puts it right',
     { timeout: 120_000 },
