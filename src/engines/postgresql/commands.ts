@@ -12,13 +12,11 @@ export type ServerAddress = { host: string; port: number };
 export type PostgresqlCommands = {
   /** An empty instance becomes a running primary with its roles and the customer's database. */
   initialize: { input: { access: AccessPolicy }; result: { systemIdentifier: string } };
-  /** An empty instance becomes a streaming replica of the primary, by a base backup. `bytes` is 0 if it was one already. */
+  /** An empty instance becomes a replica that streams from the primary, by a base backup. `bytes` is 0 if it was one already. */
   clone: {
     input: { primary: ServerAddress; slotName: string; access: AccessPolicy };
     result: { bytes: number; files: number };
   };
-  /** On a primary: waits until the replica of this slot streams. */
-  awaitReplica: { input: { slotName: string }; result: { state: string } };
   /** On a primary: these slots exist and hold back WAL. */
   ensureSlots: { input: { slotNames: string[] }; result: { created: string[] } };
   /** On a primary: these slots are gone, their sessions ended. */

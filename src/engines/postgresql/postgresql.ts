@@ -31,7 +31,7 @@ async function bootstrap({ cluster, send }: EngineContext, first: InstanceFacts)
   await send<PostgresqlCommands, 'initialize'>(first, 'initialize', { access: accessOf(cluster) });
 }
 
-async function join({ cluster, send, waitingFor }: EngineContext, joining: InstanceFacts): Promise<void> {
+async function join({ cluster, send }: EngineContext, joining: InstanceFacts): Promise<void> {
   const primary = primaryOf(cluster);
   const slot = slotName(joining.id);
   await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
@@ -40,9 +40,6 @@ async function join({ cluster, send, waitingFor }: EngineContext, joining: Insta
     slotName: slot,
     access: accessOf(cluster),
   });
-  waitingFor(`${primary.name} to see ${joining.name} streaming`);
-  await send<PostgresqlCommands, 'awaitReplica'>(primary, 'awaitReplica', { slotName: slot });
-  waitingFor(null);
 }
 
 async function applyAccess({ cluster, send }: EngineContext, instance: InstanceFacts): Promise<void> {

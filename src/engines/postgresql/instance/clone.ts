@@ -31,13 +31,16 @@ export async function clone(
     );
   }
   const copied = (await followsAlready(instance, input)) ? { bytes: 0, files: 0 } : await copy(instance, input, call);
-  await instance.changeState({
+  const following = {
     wanted: 'running',
     upstream: { ...input.primary, slotName: input.slotName },
     access: input.access,
-  });
+  } as const;
+  await instance.assumeState(following);
   call.progress('starting the server');
   await instance.ensureServing(call);
+  // Only now: the first start of a copy makes it durable (recovery_init_sync_method) before anything else. A copy that no state speaks of is made again.
+  await instance.changeState(following);
   call.progress('waiting until it streams from the primary');
   await streams(instance, call.signal);
   return copied;
@@ -63,6 +66,7 @@ async function copy(
 ): Promise<Clone['result']> {
   const { layout, host } = instance;
   call.progress('copying the primary');
+  await instance.changeState({ wanted: 'none', upstream: null });
   await instance.supervisor.stop();
   await rm(layout.unfinishedData, { recursive: true, force: true });
   await mkdir(layout.unfinishedData, { mode: 0o700 });

@@ -9,7 +9,7 @@ import { Observer } from './observer.ts';
 import { PostgresqlInstance } from './postgresqlInstance.ts';
 import { readProbe, writeProbe } from './probe.ts';
 import { serverFailure } from './serverFailure.ts';
-import { awaitReplica, dropSlots, ensureSlots } from './slots.ts';
+import { dropSlots, ensureSlots } from './slots.ts';
 import { restart, start, stop } from './startAndStop.ts';
 
 type Handlers = {
@@ -23,7 +23,6 @@ type Handlers = {
 const handlers: Handlers = {
   initialize,
   clone,
-  awaitReplica,
   ensureSlots,
   dropSlots,
   applyAccess,

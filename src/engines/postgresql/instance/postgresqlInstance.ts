@@ -52,11 +52,15 @@ export class PostgresqlInstance {
     return this.#state;
   }
 
-  async changeState(change: Partial<InstanceState>): Promise<InstanceState> {
+  async changeState(change: Partial<InstanceState>): Promise<void> {
     const state = { ...(await this.state()), ...change };
     await writeInstanceState(this.layout.stateFile, state);
     this.#state = state;
-    return state;
+  }
+
+  /** As changeState, but a later agent will not know of it. */
+  async assumeState(change: Partial<InstanceState>): Promise<void> {
+    this.#state = { ...(await this.state()), ...change };
   }
 
   /** Keeps the secrets that a command brought, so that the server can be watched and started again without the control plane. */

@@ -4,7 +4,6 @@ import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 
-const streamsWithinMs = 60_000;
 const freedWithinMs = 10_000;
 const pollMs = 20;
 
@@ -31,30 +30,6 @@ export async function dropSlots(
     const dropped: string[] = [];
     for (const name of slotNames) if (await dropSlot(client, name, call.signal)) dropped.push(name);
     return { dropped };
-  });
-}
-
-/** Waits until the replica that uses the slot streams, as this primary sees it. */
-export async function awaitReplica(
-  instance: PostgresqlInstance,
-  { slotName }: PostgresqlCommands['awaitReplica']['input'],
-  call: CommandCall,
-): Promise<PostgresqlCommands['awaitReplica']['result']> {
-  return asPrimary(instance, call, async (client) => {
-    call.progress('waiting until the replica streams');
-    const deadline = performance.now() + streamsWithinMs;
-    for (;;) {
-      const state = await replicaState(client, slotName);
-      if (state === 'streaming') return { state };
-      if (performance.now() > deadline) {
-        throw new CommandFailure(
-          'NOT_STREAMING',
-          `The replica of slot ${slotName} does not stream from ${instance.host.name}: it is ${state ?? 'not connected'}.`,
-          { retryable: true },
-        );
-      }
-      await delay(pollMs, undefined, { signal: call.signal });
-    }
   });
 }
 
@@ -102,13 +77,4 @@ async function dropSlot(client: Client, name: string, signal: AbortSignal): Prom
     await client.query('SELECT pg_terminate_backend($1)', [slot.pid]);
     await delay(pollMs, undefined, { signal });
   }
-}
-
-async function replicaState(client: Client, slotName: string): Promise<string | null> {
-  const { rows } = await client.query<{ state: string }>(
-    `SELECT replica.state FROM pg_replication_slots slot JOIN pg_stat_replication replica ON replica.pid = slot.active_pid
-     WHERE slot.slot_name = $1`,
-    [slotName],
-  );
-  return rows[0]?.state ?? null;
 }

@@ -3,18 +3,15 @@ import { chownSync, closeSync, fchownSync, mkdirSync, openSync, writeSync } from
 import { join, normalize } from 'node:path';
 import { type Extract, extract } from 'tar-stream';
 import type { ServerUser } from '#lib/serverUser.ts';
-import { syncPath } from '#lib/syncPath.ts';
 import type { ReceivedFile } from './backupManifest.ts';
-
-const syncsAtOnce = 8;
 
 type Entry = Extract extends AsyncIterable<infer Source> ? Source : never;
 
 export type UnpackedArchive = { files: Map<string, ReceivedFile>; bytes: number };
 
 /**
- * Unpacks a tar archive of a data directory below `into`, as it arrives. Every file and directory belongs to `owner` and is
- * durable when `unpacked` resolves.
+ * Unpacks a tar archive of a data directory below `into`, as it arrives. Every file and directory belongs to `owner`. Nothing is
+ * durable yet when `unpacked` resolves: the server that starts on it first sees to that.
  */
 export function unpackArchive(
   into: string,
@@ -26,23 +23,17 @@ export function unpackArchive(
 
 async function unpackEntries(input: Extract, into: string, owner: ServerUser | null): Promise<UnpackedArchive> {
   const files = new Map<string, ReceivedFile>();
-  const paths: string[] = [];
-  const directories = [into];
   for await (const entry of input) {
     const { name, type } = entry.header;
     const path = safePath(into, name);
     if (type === 'directory') {
       makeDirectory(path, entry, owner);
-      directories.push(path);
     } else if (type === 'file') {
       files.set(name, await writeEntry(path, entry, owner));
-      paths.push(path);
     } else {
       throw new Error(`A base backup with a ${type} (${name}) is not supported.`);
     }
   }
-  // At the end: the first one takes most of what the others would have waited for with it.
-  await syncAll([...paths, ...directories]);
   const bytes = [...files.values()].reduce((sum, file) => sum + file.bytes, 0);
   return { files, bytes };
 }
@@ -77,12 +68,4 @@ async function writeEntry(path: string, entry: Entry, owner: ServerUser | null):
     closeSync(file);
   }
   return { bytes, sha256: hash.digest('hex') };
-}
-
-async function syncAll(paths: readonly string[]): Promise<void> {
-  const pending = paths.values();
-  const worker = async () => {
-    for (const path of pending) await syncPath(path);
-  };
-  await Promise.all(Array.from({ length: syncsAtOnce }, worker));
 }
