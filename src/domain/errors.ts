@@ -1,4 +1,5 @@
 import type { JsonObject } from '#lib/json.ts';
+import type { QuotaResource } from './quota.ts';
 
 /** Codes of expected failures. A code is for ever; more may be added. */
 export const errorCodes = [
@@ -11,6 +12,7 @@ export const errorCodes = [
   'NAME_TAKEN',
   'ENGINE_UNAVAILABLE',
   'TOPOLOGY',
+  'QUOTA_EXCEEDED',
   'DELETION_PROTECTED',
   'CLUSTER_STATUS',
   'OPERATION_NOT_CANCELLABLE',
@@ -125,6 +127,37 @@ export class TopologyError extends DomainError {
     this.rule = rule;
     this.minimum = minimum;
     this.maximum = maximum;
+  }
+}
+
+/** What each resource of a quota is called in a message. */
+const quotaNouns = {
+  INSTANCES: 'instances',
+  STORAGE_GIB: 'GiB of storage',
+  BACKUPS: 'backups',
+} as const satisfies Record<QuotaResource, string>;
+
+export class QuotaExceededError extends DomainError {
+  readonly code = 'QUOTA_EXCEEDED';
+  readonly resource: QuotaResource;
+  readonly limit: number;
+  /** What counts against the limit already, with what is reserved. */
+  readonly used: number;
+  readonly requested: number;
+  constructor({
+    resource,
+    limit,
+    used,
+    requested,
+  }: Record<'limit' | 'used' | 'requested', number> & { resource: QuotaResource }) {
+    super(
+      `${requested} more ${quotaNouns[resource]} would be too many: the project uses ${used} of ${limit}. ` +
+        'Delete what is not needed, or let an ADMIN raise the quota with updateProject.',
+    );
+    this.resource = resource;
+    this.limit = limit;
+    this.used = used;
+    this.requested = requested;
   }
 }
 

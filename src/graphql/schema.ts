@@ -16,6 +16,7 @@ import './mutations/retryOperation.ts';
 import './mutations/revealCredentials.ts';
 import './mutations/revokeApiKey.ts';
 import './mutations/updateCluster.ts';
+import './mutations/updateProject.ts';
 import './subscriptions/cluster.ts';
 import './subscriptions/events.ts';
 import './subscriptions/operation.ts';

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { DeletionProtectedError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { given, instancesDemand } from '#domain/quota.ts';
 import type { Change } from '#events/transact.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';
+import { dataLoss } from './warnings.ts';
 
 const minuteMs = 60_000;
 const networkStep = 'network';
@@ -22,6 +24,8 @@ export const deleteCluster = defineOperation<DeleteClusterInput>({
   deadlineMs: 15 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isUnprotected(cluster)],
+  quota: ({ cluster }) => given(instancesDemand(cluster.instances)),
+  warnings: ({ cluster }) => dataLoss(cluster),
   accept: beginDeletion,
   reopen: beginDeletion,
   plan: ({ cluster }) => planRemoval(cluster),

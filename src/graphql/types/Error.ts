@@ -14,6 +14,7 @@ import {
   NotFoundError,
   OperationNotCancellableError,
   OperationNotRetryableError,
+  QuotaExceededError,
   StaleVersionError,
   TopologyError,
   type TopologyRule as TopologyRuleName,
@@ -21,6 +22,7 @@ import {
 import { builder } from '../builder.ts';
 import { describedEnum } from '../describedEnum.ts';
 import { requireActor } from '../errors.ts';
+import { QuotaResource } from './Quota.ts';
 
 export const ErrorCode = describedEnum<ErrorCodeName>(
   'ErrorCode',
@@ -35,6 +37,7 @@ export const ErrorCode = describedEnum<ErrorCodeName>(
     NAME_TAKEN: 'Another cluster of the project has the name.',
     ENGINE_UNAVAILABLE: 'The engine or its version is unknown, or cannot be run here.',
     TOPOLOGY: "The number or the sizes of the instances break the engine's rule.",
+    QUOTA_EXCEEDED: 'It is more than the project may have.',
     DELETION_PROTECTED: 'The cluster is protected from deletion.',
     CLUSTER_STATUS: "The cluster's status does not allow this.",
     OPERATION_NOT_CANCELLABLE: 'The operation has ended, or is past its point of no return.',
@@ -157,6 +160,18 @@ builder.objectType(TopologyError, {
     rule: t.expose('rule', { type: TopologyRule, description: 'The rule that is broken.' }),
     minimum: t.exposeInt('minimum', { description: 'The fewest instances that the engine allows.' }),
     maximum: t.exposeInt('maximum', { description: 'The most instances that the engine allows.' }),
+  }),
+});
+
+builder.objectType(QuotaExceededError, {
+  name: 'QuotaExceededError',
+  description: 'It is more than the project may have. An ADMIN can raise the quota with `updateProject`.',
+  interfaces,
+  fields: (t) => ({
+    resource: t.expose('resource', { type: QuotaResource, description: 'What there would be too much of.' }),
+    limit: t.exposeInt('limit', { description: 'The most that is accepted.' }),
+    used: t.exposeInt('used', { description: 'What counts against it already, with what is reserved.' }),
+    requested: t.exposeInt('requested', { description: 'What was asked for besides.' }),
   }),
 });
 

@@ -19,6 +19,7 @@ export const EventType = describedEnum<EventTypeName>('EventType', 'What an even
   CREDENTIALS_REVEALED: 'Somebody looked at the password of a cluster.',
   API_KEY_CREATED: 'An API key was made.',
   API_KEY_REVOKED: 'An API key was taken back.',
+  PROJECT_UPDATED: 'The limits of the project were changed.',
 });
 
 const idTypes: Record<string, IdType> = { clusterId: 'Cluster', instanceId: 'Instance', operationId: 'Operation' };
