@@ -80,7 +80,11 @@ async function admit<Input>(
   const intended = await loadFacts(deps, change.tx, actor.projectId, clusterId);
   const before = definition.subject.kind === 'NEW' ? null : facts.cluster.lifecycle;
   const operationId = await writeOperation(deps, actor, change, request, { ...intended, version, before });
-  if (definition.subject.kind === 'NEW') recordBirth(change, intended.cluster, operationId);
+  recordBirths(
+    change,
+    { before: definition.subject.kind === 'NEW' ? null : facts.cluster, after: intended.cluster },
+    operationId,
+  );
   await settleStatuses(deps, change, clusterId, { operationId });
   return { operationId, clusterId };
 }
@@ -146,14 +150,19 @@ function refuseIfBlocked<Input>(
   if (blocker) throw blocker;
 }
 
-/** The first transitions of all: from nothing. */
-function recordBirth(
+/** The first transitions of all, from nothing: of a cluster, and of instances. */
+function recordBirths(
   { record }: Change,
-  { id: clusterId, name: cluster, status, instances }: ClusterFacts,
+  { before, after }: { before: ClusterFacts | null; after: ClusterFacts },
   operationId: string,
 ): void {
-  record({ type: 'CLUSTER_STATUS_CHANGED', clusterId, operationId, toStatus: status, payload: { cluster } });
-  for (const { id: instanceId, name: instance, status: toStatus } of instances) {
+  const { id: clusterId, name: cluster, status } = after;
+  if (before === null) {
+    record({ type: 'CLUSTER_STATUS_CHANGED', clusterId, operationId, toStatus: status, payload: { cluster } });
+  }
+  const known = new Set(before?.instances.map(({ id }) => id));
+  for (const { id: instanceId, name: instance, status: toStatus } of after.instances) {
+    if (known.has(instanceId)) continue;
     record({
       type: 'INSTANCE_STATUS_CHANGED',
       clusterId,

@@ -10,6 +10,7 @@ import { assertPresent } from '#lib/assertPresent.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { buildCluster, planBuild } from './buildCluster.ts';
 import { accessRulesSchema, instanceNameSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
+import { type NamedInstance, nameInstances } from './nameInstances.ts';
 import { type CreationContext, defineOperation } from './operation.ts';
 
 const minuteMs = 60_000;
@@ -95,8 +96,6 @@ function chooseEngine(
   return { engine, version: found.version };
 }
 
-type WantedInstance = { name: string; size: InstanceSize };
-
 /** How many instances are asked for, one way or the other. */
 function wantedCount({ instanceCount, instances }: CreateClusterInput): number {
   const counts = [instanceCount ?? [], instances?.length ?? []].flat();
@@ -105,25 +104,9 @@ function wantedCount({ instanceCount, instances }: CreateClusterInput): number {
   throw new InvalidInputError([{ path: 'instanceCount', message: 'must be given, or instances instead of it' }]);
 }
 
-/** The instances asked for, each with a name: its own, or the first free one of `<cluster>-1`, `<cluster>-2`, … */
-function wantedInstances({ name, instanceCount, instances, size }: CreateClusterInput): WantedInstance[] {
-  const anonymous: { name?: string; size?: InstanceSize }[] = Array.from({ length: instanceCount ?? 0 }, () => ({}));
-  const wanted = instances ?? anonymous;
-  const taken = new Set(wanted.flatMap((instance) => instance.name ?? []));
-  const named = wanted.filter((instance) => instance.name);
-  if (taken.size !== named.length) {
-    throw new InvalidInputError([{ path: 'instances', message: 'Two instances have the same name.' }]);
-  }
-  let number = 0;
-  const nextName = (): string => {
-    do number += 1;
-    while (taken.has(`${name}-${number}`));
-    return `${name}-${number}`;
-  };
-  return wanted.map((instance) => ({
-    name: instance.name ?? nextName(),
-    size: instance.size ?? size ?? defaultInstanceSize,
-  }));
+function wantedInstances({ name: cluster, instanceCount, instances, size }: CreateClusterInput): NamedInstance[] {
+  const wanted = instances ?? Array.from({ length: instanceCount ?? 0 }, () => ({}));
+  return nameInstances(wanted, { cluster, taken: [], size: size ?? defaultInstanceSize });
 }
 
 async function insertCluster(

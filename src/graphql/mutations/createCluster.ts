@@ -12,6 +12,7 @@ import { createCluster } from '#operations/createCluster.ts';
 import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';
+import { InstanceInput } from '../types/InstanceInput.ts';
 import { InstanceSizeInput } from '../types/InstanceSize.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
 import { idempotencyKeyDescription } from './fieldDescriptions.ts';
@@ -22,17 +23,6 @@ const CreateClusterPayload = acceptedPayload(
 );
 
 const names = `1 to ${limits.nameMaxLength} characters: a-z, 0-9 and inner hyphens, beginning with a letter`;
-
-const InstanceInput = builder.inputType('InstanceInput', {
-  description: 'One instance of a new cluster.',
-  fields: (t) => ({
-    name: t.string({ description: `Its name, unique in the cluster. ${names}. Left out: made from the cluster's.` }),
-    size: t.field({
-      type: InstanceSizeInput,
-      description: "Its size; all of a cluster's are equal. Left out: the cluster's.",
-    }),
-  }),
-});
 
 builder.mutationField('createCluster', (t) =>
   t.fieldWithInput({
