@@ -18,6 +18,8 @@ export type RecordingWriter = {
   knows(targets: readonly WriterTarget[]): void;
   /** The longest gap so far begins anew. */
   resetGap(): void;
+  /** The longest time between two acknowledged writes since then, in milliseconds. */
+  longestGapMs(): number;
   stop(): Promise<WriterReport>;
 };
 
@@ -88,6 +90,7 @@ export async function startRecordingWriter({
       longestGapMs = 0;
       lastAt = performance.now();
     },
+    longestGapMs: () => Math.max(longestGapMs, performance.now() - lastAt),
     async stop() {
       going = false;
       await done;
