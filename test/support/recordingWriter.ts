@@ -53,6 +53,8 @@ export async function startRecordingWriter({
   let session: pg.Client | null = await firstWritable(targets, options);
   if (session === null) throw new Error('No server takes writes.');
   await session.query(`CREATE TABLE IF NOT EXISTS ${table} (number bigint PRIMARY KEY)`);
+  const { rows } = await session.query<{ next: string }>(`SELECT coalesce(max(number), 0) + 1 AS next FROM ${table}`);
+  next = Number(rows[0]?.next);
   lastAt = performance.now();
 
   async function write(): Promise<void> {
