@@ -7,6 +7,7 @@ export type Permission =
   | 'cluster:create'
   | 'cluster:update'
   | 'cluster:scale'
+  | 'cluster:promote'
   | 'cluster:delete'
   | 'cluster:protect'
   | 'operation:control'
@@ -19,6 +20,7 @@ export const requiredRole = {
   'cluster:create': 'OPERATOR',
   'cluster:update': 'OPERATOR',
   'cluster:scale': 'OPERATOR',
+  'cluster:promote': 'OPERATOR',
   'cluster:delete': 'OPERATOR',
   'cluster:protect': 'ADMIN',
   'operation:control': 'OPERATOR',

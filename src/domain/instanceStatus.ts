@@ -24,6 +24,11 @@ export function isSilent(observedAt: Date | null, { now, leaseMs, listeningSince
   return now.getTime() - heard > leaseMs;
 }
 
+/** True if the instance's server answers, as it last told, and its agent has not been silent for its lease since. */
+export function isServing({ status, observation }: Pick<InstanceFacts, 'status' | 'observation'>): boolean {
+  return (status === 'ACTIVE' || status === 'BACKING_UP') && observation?.serving === true;
+}
+
 /** The status of an instance: what an operation is doing to it, else what its agent observes and how old that is. */
 export function deriveInstanceStatus(instance: InstanceView, silence: Silence): StatusVerdict<InstanceStatus> {
   const { activity } = instance;

@@ -12,6 +12,8 @@ import './mutations/cancelOperation.ts';
 import './mutations/createApiKey.ts';
 import './mutations/createCluster.ts';
 import './mutations/deleteCluster.ts';
+import './mutations/promoteInstance.ts';
+import './mutations/rejoinInstance.ts';
 import './mutations/retryOperation.ts';
 import './mutations/revealCredentials.ts';
 import './mutations/revokeApiKey.ts';

@@ -2,12 +2,16 @@ import type { OperationKind } from '#generated/prisma/enums.ts';
 import { createCluster } from './createCluster.ts';
 import { deleteCluster } from './deleteCluster.ts';
 import type { OperationDefinition } from './operation.ts';
+import { promoteInstance } from './promoteInstance.ts';
+import { rejoinInstance } from './rejoinInstance.ts';
 import { updateCluster } from './updateCluster.ts';
 
 const byKind = {
   CREATE_CLUSTER: createCluster,
   UPDATE_CLUSTER: updateCluster,
   DELETE_CLUSTER: deleteCluster,
+  PROMOTE_INSTANCE: promoteInstance,
+  REJOIN_INSTANCE: rejoinInstance,
 } satisfies Record<OperationKind, Pick<OperationDefinition<never>, 'kind' | 'subject'>>;
 
 /** The definition of each kind of operation. Total: a kind without one is a type error. */

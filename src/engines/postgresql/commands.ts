@@ -38,6 +38,15 @@ export type Demoted = {
   tookMs: number;
 };
 
+/** Whom to follow, and how it came to where it is. */
+export type Leader = {
+  primary: ServerAddress;
+  slotName: string;
+  access: AccessPolicy;
+  timeline: number;
+  history: TimelineEnd[];
+};
+
 /** How it went to make an instance follow another one with the data that it has. */
 export type Followed = {
   attached: boolean;
@@ -96,12 +105,12 @@ export type PostgresqlCommands = {
     result: { timeline: number; forkLsn: string; tookMs: number };
   };
   /** An instance follows the primary with the data that it has, if it can. A primary's data becomes a replica's by this. */
-  follow: {
-    input: { primary: ServerAddress; slotName: string; access: AccessPolicy; history: TimelineEnd[]; timeline: number };
-    result: Followed;
-  };
-  /** Takes back what the instance has and the primary has not. `reason`: why that was not possible. */
-  rewind: { input: { primary: ServerAddress }; result: { rewound: boolean; reason: string | null } };
+  follow: { input: Leader; result: Followed };
+  /**
+   * Takes back what the instance has and the primary has not, and lets it follow. `reason`: why that was not possible; its data can
+   * then only be replaced.
+   */
+  rewind: { input: Leader; result: { rewound: boolean; reason: string | null } };
   /** On a primary: a commit waits for one of these replicas; for none if there are none. */
   setSynchronous: { input: { synchronousStandbys: string[] }; result: null };
   start: { input: Record<string, never>; result: null };

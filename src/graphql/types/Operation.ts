@@ -23,6 +23,8 @@ export const OperationKind = describedEnum<OperationKindName>(
     CREATE_CLUSTER: 'Make a cluster and its instances.',
     UPDATE_CLUSTER: 'Change who may connect, or the deletion protection.',
     DELETE_CLUSTER: 'Remove everything of a cluster but its record.',
+    PROMOTE_INSTANCE: 'Make a replica the primary.',
+    REJOIN_INSTANCE: 'Make an instance follow the primary again.',
   },
 );
 

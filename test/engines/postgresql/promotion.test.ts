@@ -129,7 +129,7 @@ for (const version of ['18', '15']) {
       const followed = await follow(back, second);
       expect(followed).toMatchObject({ attached: false, reason: 'DIVERGED' });
       expect(followed.divergedBytes).toBeGreaterThan(1000);
-      const { rewound, reason } = await back.run('rewind', { primary: second.address });
+      const { rewound, reason } = await back.run('rewind', await leaderOf(second, first));
       if (existsSync(`${toolchain.binDirectory(version)}/pg_rewind`))
         expect({ rewound, reason }).toEqual({ rewound: true, reason: null });
       else expect(rewound).toBe(false);
@@ -164,12 +164,14 @@ for (const version of ['18', '15']) {
 
 const slotsOf = (...instances: TestInstance[]) => instances.map(({ host }) => slotName(host.name));
 
-async function follow(replica: TestInstance, primary: TestInstance) {
+async function leaderOf(primary: TestInstance, replica: TestInstance) {
   await primary.run('ensureSlots', { slotNames: slotsOf(replica) });
   const { history, timeline } = await primary.run('position', {});
-  const slot = slotName(replica.host.name);
-  return replica.run('follow', { primary: primary.address, slotName: slot, access: loopbackOnly, history, timeline });
+  return { primary: primary.address, slotName: slotName(replica.host.name), access: loopbackOnly, history, timeline };
 }
+
+const follow = async (replica: TestInstance, primary: TestInstance) =>
+  await replica.run('follow', await leaderOf(primary, replica));
 
 async function slots(instance: TestInstance): Promise<string[]> {
   const admin = { user: 'grove_admin', password: secrets.grove_admin, database: 'postgres' };

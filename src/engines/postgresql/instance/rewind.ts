@@ -7,6 +7,7 @@ import { withoutPaths } from '#lib/withoutPaths.ts';
 import type { CommandCall } from '../../instanceSide.ts';
 import type { PostgresqlCommands, ServerAddress } from '../commands.ts';
 import { adminRole } from '../roles.ts';
+import { follow } from './follow.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 
 type Rewind = PostgresqlCommands['rewind'];
@@ -17,10 +18,10 @@ type Rewind = PostgresqlCommands['rewind'];
  */
 export async function rewind(
   instance: PostgresqlInstance,
-  { primary }: Rewind['input'],
-  { progress, signal }: CommandCall,
+  leader: Rewind['input'],
+  call: CommandCall,
 ): Promise<Rewind['result']> {
-  await instance.assertInitialized();
+  const { progress, signal } = call;
   const program = instance.program('pg_rewind');
   if (!existsSync(program)) return { rewound: false, reason: 'This package of PostgreSQL has no pg_rewind.' };
   await instance.supervisor.stop();
@@ -31,7 +32,10 @@ export async function rewind(
   progress('rewinding');
   try {
     const password = await instance.secret(adminRole);
-    await runRewind({ layout: instance.layout, host: instance.host, password }, { program, primary, signal });
+    await runRewind(
+      { layout: instance.layout, host: instance.host, password },
+      { program, primary: leader.primary, signal },
+    );
   } catch (error) {
     signal.throwIfAborted();
     const { stderr, message } = error as { stderr?: string; message: string };
@@ -39,7 +43,8 @@ export async function rewind(
   }
   await instance.makeStandby();
   await instance.changeState({ wanted: 'stopped' });
-  return { rewound: true, reason: null };
+  const { attached, reason } = await follow(instance, leader, call);
+  return { rewound: attached, reason };
 }
 
 async function runRewind(
