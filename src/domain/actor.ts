@@ -8,11 +8,13 @@ export type Permission =
   | 'cluster:update'
   | 'cluster:scale'
   | 'cluster:promote'
+  | 'cluster:restart'
   | 'cluster:delete'
   | 'cluster:protect'
   | 'operation:control'
   | 'credentials:reveal'
-  | 'keys:manage';
+  | 'keys:manage'
+  | 'quota:manage';
 
 /** The least role that a permission needs (docs/security.md). */
 export const requiredRole = {
@@ -21,11 +23,13 @@ export const requiredRole = {
   'cluster:update': 'OPERATOR',
   'cluster:scale': 'OPERATOR',
   'cluster:promote': 'OPERATOR',
+  'cluster:restart': 'OPERATOR',
   'cluster:delete': 'OPERATOR',
   'cluster:protect': 'ADMIN',
   'operation:control': 'OPERATOR',
   'credentials:reveal': 'ADMIN',
   'keys:manage': 'ADMIN',
+  'quota:manage': 'ADMIN',
 } satisfies Record<Permission, Role>;
 
 /** Who causes a change, as events and operations record it. */

@@ -11,5 +11,6 @@ export function wantedPrimary({
 
 /** True if the instance serves for all that is known, and its agent is there to be told something. */
 export function isHealthy(instance: InstanceFacts): boolean {
-  return isServing(instance) && instance.agentLostAt === null && instance.fencedAt === null;
+  const { observation, agentLostAt, fencedAt } = instance;
+  return isServing(instance) && observation?.serving === true && agentLostAt === null && fencedAt === null;
 }

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { acceptsChanges, changeableStatuses, isLive } from '#domain/clusterStatus.ts';
-import { ClusterStatusError, type DomainError, NotFoundError, PromotionUnsupportedError } from '#domain/errors.ts';
+import { freeStatuses } from '#domain/clusterStatus.ts';
+import { type DomainError, NotFoundError, PromotionUnsupportedError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { isHealthy, wantedPrimary } from '#domain/promotion.ts';
 import type { PromotionRequest } from '#engines/engine.ts';
-import { clusterIsFree, clusterIsThere } from './blockers.ts';
+import { clusterIsReady } from './blockers.ts';
 import { failOver } from './failOver.ts';
 import { handOver } from './handOver.ts';
 import { clusterIdSchema } from './inputs.ts';
@@ -34,12 +34,7 @@ export const promoteInstance = defineOperation<PromoteInstanceInput>({
   input: inputSchema,
   deadlineMs: 30 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
-  blockers: (facts) => [
-    ...clusterIsThere(facts.cluster),
-    ...clusterIsFree(facts.cluster),
-    ...isPromotable(facts),
-    ...somebodyIsFit(facts),
-  ],
+  blockers: (facts) => [...clusterIsReady(facts.cluster, freeStatuses), ...somebodyIsFit(facts)],
   inputBlockers: ({ cluster, engine }, input) => {
     const target = targetOf(cluster, input);
     if (target === undefined) return [new NotFoundError('The instance')];
@@ -78,16 +73,12 @@ export function requestOf(
   };
 }
 
-function isPromotable({ cluster: { name, status, lifecycle, currentOperation }, engine }: Facts): DomainError[] {
-  if (engine.promotion === null) return [new PromotionUnsupportedError(engine.displayName)];
-  if (isLive(lifecycle) || currentOperation || acceptsChanges(status)) return [];
-  return [new ClusterStatusError(name, status, [...changeableStatuses, 'DOWN'])];
-}
-
 /** Whatever is asked for: some replica can become the primary in the mode that the primary's state asks for. */
 function somebodyIsFit({ cluster, engine }: Facts): DomainError[] {
+  if (engine.promotion === null) return [new PromotionUnsupportedError(engine.displayName)];
+  if (cluster.currentOperation) return [];
   const primary = wantedPrimary(cluster);
   const mode = primary && isHealthy(primary) ? 'PLANNED' : 'FAILOVER';
   const anybody = { mode, target: null, maxLagBytes: Number.POSITIVE_INFINITY, acceptDataLoss: true } as const;
-  return cluster.currentOperation ? [] : (engine.promotion?.blockers(cluster, anybody) ?? []);
+  return engine.promotion.blockers(cluster, anybody);
 }

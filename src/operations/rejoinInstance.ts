@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { acceptsChanges, changeableStatuses, isLive } from '#domain/clusterStatus.ts';
+import { changeableStatuses } from '#domain/clusterStatus.ts';
 import {
-  ClusterStatusError,
   type DomainError,
   InstanceNotRejoinableError,
   NoPrimaryError,
@@ -10,7 +9,7 @@ import {
 } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { isHealthy, wantedPrimary } from '#domain/promotion.ts';
-import { clusterIsFree, clusterIsThere } from './blockers.ts';
+import { clusterIsReady } from './blockers.ts';
 import { joinAgain } from './bringBack.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts } from './operation.ts';
@@ -31,7 +30,7 @@ export const rejoinInstance = defineOperation<RejoinInstanceInput>({
   input: inputSchema,
   deadlineMs: 6 * hourMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
-  blockers: (facts) => [...clusterIsThere(facts.cluster), ...clusterIsFree(facts.cluster), ...canBeJoined(facts)],
+  blockers: (facts) => [...clusterIsReady(facts.cluster, changeableStatuses), ...canBeJoined(facts)],
   inputBlockers: ({ cluster, engine }, { instanceId }) => {
     const instance = cluster.instances.find(({ id }) => id === instanceId);
     if (!instance) return [new NotFoundError('The instance')];
@@ -59,12 +58,10 @@ export const rejoinInstance = defineOperation<RejoinInstanceInput>({
 });
 
 function canBeJoined({ cluster, engine }: Facts): DomainError[] {
-  const { name, lifecycle, status, currentOperation } = cluster;
   if (engine.promotion === null) return [new PromotionUnsupportedError(engine.displayName)];
-  if (currentOperation) return [];
-  if (!isLive(lifecycle) && !acceptsChanges(status)) return [new ClusterStatusError(name, status, changeableStatuses)];
+  if (cluster.currentOperation) return [];
   const primary = wantedPrimary(cluster);
-  return primary && isHealthy(primary) ? [] : [new NoPrimaryError(name)];
+  return primary && isHealthy(primary) ? [] : [new NoPrimaryError(cluster.name)];
 }
 
 /** The instance itself, and all that serve. */

@@ -1,14 +1,6 @@
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import { wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { AccessPolicy, ServerAddress } from './commands.ts';
-
-/** The instance that is wanted as primary, or observed as one. */
-export function primaryOf(cluster: ClusterFacts): InstanceFacts {
-  const primary = wantedPrimary(cluster);
-  if (primary) return primary;
-  throw new StepFailure('NO_PRIMARY', `Cluster "${cluster.name}" has no primary.`, { retryable: true });
-}
 
 export function addressOf({ name, address, port }: InstanceFacts): ServerAddress {
   if (address !== null && port !== null) return { host: address, port };

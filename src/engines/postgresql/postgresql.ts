@@ -3,8 +3,11 @@ import type { InstanceFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine, EngineContext } from '../engine.ts';
 import type { PostgresqlCommands } from './commands.ts';
-import { accessOf, addressOf, primaryOf } from './group.ts';
+import { accessOf, addressOf } from './group.ts';
 import { postgresqlHealth } from './health.ts';
+import { abandonedSlots, leave } from './leave.ts';
+import { primaryOf } from './primaryOf.ts';
+import { restart, restartOrder } from './restart.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from './roles.ts';
 import { slotName } from './slotName.ts';
 import { promotion } from './switchover.ts';
@@ -24,6 +27,9 @@ export function createPostgresql(toolchain: PostgresqlToolchain): Engine {
     health: postgresqlHealth,
     bootstrap,
     join,
+    leave,
+    restartOrder,
+    restart,
     applyAccess,
     promotion,
     verify,
@@ -37,6 +43,8 @@ async function bootstrap({ cluster, send }: EngineContext, first: InstanceFacts)
 async function join({ cluster, send }: EngineContext, joining: InstanceFacts): Promise<void> {
   const primary = primaryOf(cluster);
   const slot = slotName(joining.id);
+  const abandoned = abandonedSlots(cluster, primary);
+  if (abandoned.length > 0) await send<PostgresqlCommands, 'dropSlots'>(primary, 'dropSlots', { slotNames: abandoned });
   await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
   await send<PostgresqlCommands, 'clone'>(joining, 'clone', {
     primary: addressOf(primary),

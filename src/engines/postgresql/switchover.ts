@@ -14,8 +14,9 @@ import {
   type Rejoined,
 } from '../engine.ts';
 import type { PostgresqlCommands } from './commands.ts';
-import { accessOf, addressOf, primaryOf } from './group.ts';
+import { accessOf, addressOf } from './group.ts';
 import { lsnDifference } from './lsn.ts';
+import { primaryOf } from './primaryOf.ts';
 import {
   electable,
   lastPosition,

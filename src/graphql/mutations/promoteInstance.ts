@@ -14,43 +14,47 @@ import {
   StaleVersionError,
 } from '#domain/errors.ts';
 import type { PromotionMode as PromotionModeName } from '#engines/engine.ts';
-import { accept } from '#operations/accept.ts';
 import { promoteInstance } from '#operations/promoteInstance.ts';
 import { builder } from '../builder.ts';
-import { requireActor } from '../errors.ts';
 import { requireIdOf } from '../globalId.ts';
 import { PromotionMode } from '../types/OperationResult.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
-import { clusterIdDescription, expectedVersionDescription, idempotencyKeyDescription } from './fieldDescriptions.ts';
+import { acceptOrPlan } from './acceptOrPlan.ts';
+import { changeResult } from './changeResult.ts';
+import {
+  clusterIdDescription,
+  expectedVersionDescription,
+  idempotencyKeyDescription,
+  planDescription,
+} from './fieldDescriptions.ts';
 
 const PromoteInstancePayload = acceptedPayload(
   'PromoteInstancePayload',
   'The request was accepted: a replica is being made the primary.',
 );
 
+const PromoteInstanceResult = changeResult('promoteInstance', PromoteInstancePayload, [
+  NotFoundError,
+  ClusterBusyError,
+  ClusterStatusError,
+  PromotionUnsupportedError,
+  InstanceNotPromotableError,
+  ReplicaTooFarBehindError,
+  ReplicasUnseenError,
+  PrimaryHealthyError,
+  NoPrimaryError,
+  StaleVersionError,
+  InvalidInputError,
+  IdempotencyConflictError,
+  ForbiddenError,
+]);
+
 builder.mutationField('promoteInstance', (t) =>
   t.fieldWithInput({
-    type: PromoteInstancePayload,
+    type: PromoteInstanceResult,
     description:
       'Makes a replica the primary. PLANNED hands the role over and loses nothing, or leaves it where it was. FAILOVER replaces a ' +
       'lost primary: it is fenced off first, and comes back as a replica.',
-    errors: {
-      types: [
-        NotFoundError,
-        ClusterBusyError,
-        ClusterStatusError,
-        PromotionUnsupportedError,
-        InstanceNotPromotableError,
-        ReplicaTooFarBehindError,
-        ReplicasUnseenError,
-        PrimaryHealthyError,
-        NoPrimaryError,
-        StaleVersionError,
-        InvalidInputError,
-        IdempotencyConflictError,
-        ForbiddenError,
-      ],
-    },
     typeOptions: { description: 'Which replica is to become the primary, and how.' },
     input: {
       clusterId: t.input.id({ required: true, description: clusterIdDescription }),
@@ -75,12 +79,10 @@ builder.mutationField('promoteInstance', (t) =>
       }),
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
       expectedVersion: t.input.int({ description: expectedVersionDescription }),
+      plan: t.input.boolean({ description: planDescription }),
     },
-    resolve: async (_root, { input: { idempotencyKey = null, expectedVersion = null, ...input } }, context) =>
-      await accept(context.operations, requireActor(context), promoteInstance, toOperation(input), {
-        idempotencyKey,
-        expectedVersion,
-      }),
+    resolve: async (_root, { input: { idempotencyKey, expectedVersion, plan, ...input } }, context) =>
+      await acceptOrPlan(context, promoteInstance, toOperation(input), { idempotencyKey, expectedVersion, plan }),
   }),
 );
 

@@ -6,6 +6,9 @@ import type { Context } from '../context.ts';
 import { describedEnum } from '../describedEnum.ts';
 import { requireActor } from '../errors.ts';
 import { isUuid } from '../globalId.ts';
+import { ClusterRestarted } from './ClusterRestarted.ts';
+import { InstancesAdded } from './InstancesAdded.ts';
+import { InstancesDropped } from './InstancesDropped.ts';
 
 /** What an operation that ended well left behind: its result as stored, and what it was about. */
 export type OperationResultFacts = { kind: OperationKind; clusterId: string; clusterVersion: number; result: unknown };
@@ -162,6 +165,9 @@ const members = {
   DELETE_CLUSTER: ClusterDeleted,
   PROMOTE_INSTANCE: InstancePromoted,
   REJOIN_INSTANCE: InstanceRejoined,
+  ADD_INSTANCES: InstancesAdded,
+  DROP_INSTANCES: InstancesDropped,
+  RESTART_CLUSTER: ClusterRestarted,
 } satisfies Record<OperationKind, unknown>;
 
 export const OperationResult = builder.unionType('OperationResult', {
