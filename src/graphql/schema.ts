@@ -13,6 +13,8 @@ import './mutations/cancelOperation.ts';
 import './mutations/createApiKey.ts';
 import './mutations/createCluster.ts';
 import './mutations/deleteCluster.ts';
+import './mutations/promoteInstance.ts';
+import './mutations/rejoinInstance.ts';
 import './mutations/dropInstances.ts';
 import './mutations/restartCluster.ts';
 import './mutations/retryOperation.ts';

@@ -144,6 +144,34 @@ test('a cluster is told with everything that belongs to it', async () => {
               ],
             },
             {
+              "action": "PROMOTE_INSTANCE",
+              "allowed": false,
+              "blockers": [
+                {
+                  "__typename": "ClusterBusyError",
+                  "code": "CLUSTER_BUSY",
+                  "message": "Cluster "orders" is held by operation CREATE_CLUSTER. Wait for it to end, or cancel it with cancelOperation.",
+                  "operation": {
+                    "id": "<operation>",
+                  },
+                },
+              ],
+            },
+            {
+              "action": "REJOIN_INSTANCE",
+              "allowed": false,
+              "blockers": [
+                {
+                  "__typename": "ClusterBusyError",
+                  "code": "CLUSTER_BUSY",
+                  "message": "Cluster "orders" is held by operation CREATE_CLUSTER. Wait for it to end, or cancel it with cancelOperation.",
+                  "operation": {
+                    "id": "<operation>",
+                  },
+                },
+              ],
+            },
+            {
               "action": "ADD_INSTANCES",
               "allowed": false,
               "blockers": [

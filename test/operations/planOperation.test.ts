@@ -204,6 +204,8 @@ test('a dry run and the request itself agree whatever has happened before', asyn
     grow: ['ADD_INSTANCES', () => ({ count: 1 })],
     shrink: ['DROP_INSTANCES', ({ instances }) => ({ instanceIds: [instances.at(-1)?.id ?? randomUUID()] })],
     restart: ['RESTART_CLUSTER', () => ({})],
+    promote: ['PROMOTE_INSTANCE', () => ({ mode: 'PLANNED' })],
+    rejoin: ['REJOIN_INSTANCE', ({ instances }) => ({ instanceId: instances.at(-1)?.id ?? randomUUID() })],
     remove: ['DELETE_CLUSTER', () => ({})],
   };
   expect(new Set(Object.values(inputs).map(([kind]) => kind))).toEqual(new Set(clusterActions));

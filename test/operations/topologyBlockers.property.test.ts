@@ -45,6 +45,8 @@ const anyCluster = fc
     ({ status, healthLevel, instances }): ClusterFacts => ({
       ...{ id: 'c', projectId: 'p', name: 'orders', version: 1, engine: 'fake', engineVersion: '1', provider: 'fake' },
       ...{ size, network: null, accessRules: [], deletionProtection: false, primaryInstanceId: 'i1' },
+      synchronous: false,
+      failover: { mode: 'MANUAL', maxLagBytes: 0, detectAfterSeconds: 3 },
       lifecycle: lifecycleOf(status),
       status,
       healthLevel,
@@ -70,7 +72,7 @@ function instanceOf(
   return {
     ...{ id, name: id, size, provider: 'fake', statusReason: null, address: null, port: null, dnsName: null },
     ...rest,
-    observedAt: null,
+    ...{ statusChangedAt: new Date(0), observedAt: null, agentLostAt: null, fencedAt: null },
     observation: seen
       ? { ...observation, role: rest.role, storageUsedBytes: null, replication: null, engine: {} }
       : null,
