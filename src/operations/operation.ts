@@ -51,7 +51,7 @@ export type RunStep = <R extends JsonObject | null>(
   work: (context: StepContext) => Promise<R>,
 ) => Promise<R>;
 
-/** What `run` gets: the cluster as it was when the worker took the operation up. */
+/** What `run` gets: the cluster as it was when the worker took the operation up, also with the instances that it has removed by then. */
 export type RunContext = { cluster: ClusterFacts; engine: Engine; step: RunStep };
 
 /** What a creation may use while it writes its rows. */
