@@ -171,6 +171,7 @@ export function describeEngineConformance({ engine, version, maximum, write, rea
         clusters(filter: { includeDeleted: true }) { totalCount }
         instances(filter: { includeRemoved: true }) { totalCount }
         operations { totalCount }
+        viewer { project { quota { resource used } } }
       }`);
       const listed = (name: string) => {
         const path = join(home.directory, name);
