@@ -7,6 +7,7 @@ export type Permission =
   | 'cluster:create'
   | 'cluster:update'
   | 'cluster:scale'
+  | 'cluster:restart'
   | 'cluster:delete'
   | 'cluster:protect'
   | 'operation:control'
@@ -20,6 +21,7 @@ export const requiredRole = {
   'cluster:create': 'OPERATOR',
   'cluster:update': 'OPERATOR',
   'cluster:scale': 'OPERATOR',
+  'cluster:restart': 'OPERATOR',
   'cluster:delete': 'OPERATOR',
   'cluster:protect': 'ADMIN',
   'operation:control': 'OPERATOR',

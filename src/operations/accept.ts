@@ -53,19 +53,24 @@ async function admit<Input>(
   const lifecycleBefore = isNew ? null : before.cluster.lifecycle;
   const operationId = await writeOperation(deps, actor, change, request, { ...intent, lifecycleBefore });
   const { cluster } = intent.facts;
-  if (isNew) recordBirth(change, cluster, operationId);
+  recordBirths(change, { before: isNew ? null : before.cluster, after: cluster }, operationId);
   await settleStatuses(deps, change, cluster.id, { operationId });
   return { operationId, clusterId: cluster.id };
 }
 
-/** The first transitions of all: from nothing. */
-function recordBirth(
+/** The first transitions of all, from nothing: of a cluster, and of instances. */
+function recordBirths(
   { record }: Change,
-  { id: clusterId, name: cluster, status, instances }: ClusterFacts,
+  { before, after }: { before: ClusterFacts | null; after: ClusterFacts },
   operationId: string,
 ): void {
-  record({ type: 'CLUSTER_STATUS_CHANGED', clusterId, operationId, toStatus: status, payload: { cluster } });
-  for (const { id: instanceId, name: instance, status: toStatus } of instances) {
+  const { id: clusterId, name: cluster, status } = after;
+  if (before === null) {
+    record({ type: 'CLUSTER_STATUS_CHANGED', clusterId, operationId, toStatus: status, payload: { cluster } });
+  }
+  const known = new Set(before?.instances.map(({ id }) => id));
+  for (const { id: instanceId, name: instance, status: toStatus } of after.instances) {
+    if (known.has(instanceId)) continue;
     record({
       type: 'INSTANCE_STATUS_CHANGED',
       clusterId,

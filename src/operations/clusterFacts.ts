@@ -3,22 +3,19 @@ import type { Observation } from '#domain/observation.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import type { ReadDatabase } from '#store/database.ts';
 
-const present = { removedAt: null } satisfies Prisma.InstanceWhereInput;
+const clusterWithInstances = {
+  instances: { where: { removedAt: null }, orderBy: { name: 'asc' } },
+  operations: { where: { finishedAt: null }, select: { id: true, kind: true, status: true }, take: 1 },
+} as const satisfies Prisma.ClusterInclude;
 
-const withInstances = (where: Prisma.InstanceWhereInput) =>
-  ({
-    instances: { where, orderBy: { name: 'asc' } },
-    operations: { where: { finishedAt: null }, select: { id: true, kind: true, status: true }, take: 1 },
-  }) as const satisfies Prisma.ClusterInclude;
-
-type ClusterRow = Prisma.ClusterGetPayload<{ include: ReturnType<typeof withInstances> }>;
+type ClusterRow = Prisma.ClusterGetPayload<{ include: typeof clusterWithInstances }>;
 
 /** Clusters as rules see them: with the instances that are not removed and the operation that holds each. */
 export async function loadClusterFacts(
   db: Pick<ReadDatabase, 'cluster'>,
   where: Prisma.ClusterWhereInput,
 ): Promise<ClusterFacts[]> {
-  const rows = await db.cluster.findMany({ where, include: withInstances(present) });
+  const rows = await db.cluster.findMany({ where, include: clusterWithInstances });
   return rows.map(toClusterFacts);
 }
 
@@ -28,19 +25,6 @@ export async function loadOneClusterFacts(
   where: Prisma.ClusterWhereInput,
 ): Promise<ClusterFacts | null> {
   return (await loadClusterFacts(db, where))[0] ?? null;
-}
-
-/**
- * The cluster as an operation's run sees it: also with those of its instances that the operation has removed already. A worker that
- * resumes has to end their steps too.
- */
-export async function loadFactsForRun(
-  db: Pick<ReadDatabase, 'cluster'>,
-  { id: operationId, clusterId }: { id: string; clusterId: string },
-): Promise<ClusterFacts | null> {
-  const include = withInstances({ OR: [present, { steps: { some: { operationId } } }] });
-  const row = await db.cluster.findUnique({ where: { id: clusterId }, include });
-  return row && toClusterFacts(row);
 }
 
 function toClusterFacts(row: ClusterRow): ClusterFacts {

@@ -12,6 +12,7 @@ import type { Transaction } from '#store/database.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { buildCluster, planBuild } from './buildCluster.ts';
 import { accessRulesSchema, instanceNameSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
+import { type NamedInstance, nameInstances } from './nameInstances.ts';
 import { type CreationContext, defineOperation } from './operation.ts';
 import { nobodyMayConnect, singleInstance } from './warnings.ts';
 
@@ -136,27 +137,13 @@ function topologyBlockers(engine: Engine, input: CreateClusterInput): DomainErro
   return miscount.length > 0 ? miscount : equalSizes(engine, wantedInstances(input));
 }
 
-type WantedInstance = { name: string; size: InstanceSize };
-
 /** How many instances are asked for, one way or the other. */
 const wantedCount = ({ instanceCount, instances }: CreateClusterInput): number =>
   instances?.length ?? instanceCount ?? 0;
 
-/** The instances asked for, each with a name: its own, or the first free one of `<cluster>-1`, `<cluster>-2`, … */
-function wantedInstances({ name, instanceCount, instances, size }: CreateClusterInput): WantedInstance[] {
-  const anonymous: { name?: string; size?: InstanceSize }[] = Array.from({ length: instanceCount ?? 0 }, () => ({}));
-  const wanted = instances ?? anonymous;
-  const taken = new Set(wanted.flatMap((instance) => instance.name ?? []));
-  let number = 0;
-  const nextName = (): string => {
-    do number += 1;
-    while (taken.has(`${name}-${number}`));
-    return `${name}-${number}`;
-  };
-  return wanted.map((instance) => ({
-    name: instance.name ?? nextName(),
-    size: instance.size ?? size ?? defaultInstanceSize,
-  }));
+function wantedInstances({ name: cluster, instanceCount, instances, size }: CreateClusterInput): NamedInstance[] {
+  const wanted = instances ?? Array.from({ length: instanceCount ?? 0 }, () => ({}));
+  return nameInstances(wanted, { cluster, taken: [], size: size ?? defaultInstanceSize });
 }
 
 async function insertCluster(

@@ -51,8 +51,13 @@ export type RunStep = <R extends JsonObject | null>(
   work: (context: StepContext) => Promise<R>,
 ) => Promise<R>;
 
-/** What `run` gets: the cluster as it was when the worker took the operation up, also with the instances that it has removed by then. */
-export type RunContext = { cluster: ClusterFacts; engine: Engine; step: RunStep };
+/** What `run` gets: the cluster as it was when the worker took the operation up, and the steps as they were announced. */
+export type RunContext = {
+  cluster: ClusterFacts;
+  engine: Engine;
+  planned: readonly Pick<PlannedStep, 'key' | 'instanceId'>[];
+  step: RunStep;
+};
 
 /** What a creation may use while it writes its rows. */
 export type CreationContext = {
@@ -98,7 +103,7 @@ export type OperationDefinition<Input> = {
   /** In the accepting transaction: record the intent, touch no machine. */
   accept?(change: Change, facts: Facts, input: Input): Promise<void>;
   /** In the transaction of a retry: what failed is begun again. */
-  reopen?(change: Change, facts: Facts): Promise<void>;
+  reopen?(change: Change, facts: Facts, planned: RunContext['planned']): Promise<void>;
   /** Every step, in order, from the facts after `accept`. No step: it is done with its acceptance. */
   plan(facts: Facts, input: Input): PlannedStep[];
   /** In a worker. Answers with the operation's result. */

@@ -4,7 +4,7 @@ import { type Change, transact } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import type { Logger } from '#lib/logger.ts';
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
-import { loadFactsForRun } from './clusterFacts.ts';
+import { loadOneClusterFacts } from './clusterFacts.ts';
 import { definitionOf } from './definitions.ts';
 import type { OperationDeps } from './deps.ts';
 import { abandonOperation, failOperation, succeedOperation } from './finishOperation.ts';
@@ -27,10 +27,11 @@ export async function runOperation(deps: OperationDeps, operationId: string, sto
   const log = deps.logger.child({ operationId, kind: run.operation.kind });
   log.info({ attempt: run.operation.attempt }, 'operation runs');
   try {
-    const cluster = assertPresent(await loadFactsForRun(deps.db, run.operation), 'cluster');
+    const cluster = assertPresent(await loadOneClusterFacts(deps.db, { id: run.operation.clusterId }), 'cluster');
     const engine = assertPresent(deps.engines[cluster.engine], `engine ${cluster.engine}`);
     const input = run.definition.input.parse(run.operation.input);
-    const result = await run.definition.run({ cluster, engine, step }, input);
+    const planned = [...run.steps.values()].sort((one, other) => one.position - other.position);
+    const result = await run.definition.run({ cluster, engine, planned, step }, input);
     await succeedOperation(deps, run, result);
     log.info('operation succeeded');
   } catch (error) {

@@ -128,7 +128,9 @@ describe('startEmbeddedPostgres', () => {
       return (await query(url, `SELECT FROM pg_stat_activity WHERE query LIKE '%sleep(600)'`)).length > 0;
     });
     await kill(child);
-    process.kill(await postmasterPid(directory), 'SIGKILL');
+    const pid = await postmasterPid(directory);
+    process.kill(pid, 'SIGKILL');
+    await until(async () => !processIsRunning(pid));
 
     const server = await start(directory);
     expect(await query(server.url, 'SELECT count(*)::int FROM store_identity')).toEqual([{ count: 1 }]);

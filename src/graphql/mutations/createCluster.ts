@@ -11,6 +11,7 @@ import { limits } from '#domain/limits.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { builder } from '../builder.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';
+import { InstanceInput } from '../types/InstanceInput.ts';
 import { InstanceSizeInput } from '../types/InstanceSize.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
 import { acceptOrPlan } from './acceptOrPlan.ts';
@@ -23,17 +24,6 @@ const CreateClusterPayload = acceptedPayload(
 );
 
 const names = `1 to ${limits.nameMaxLength} characters: a-z, 0-9 and inner hyphens, beginning with a letter`;
-
-const InstanceInput = builder.inputType('InstanceInput', {
-  description: 'One instance of a new cluster.',
-  fields: (t) => ({
-    name: t.string({ description: `Its name, unique in the cluster. ${names}. Left out: made from the cluster's.` }),
-    size: t.field({
-      type: InstanceSizeInput,
-      description: "Its size; all of a cluster's are equal. Left out: the cluster's.",
-    }),
-  }),
-});
 
 const CreateClusterResult = changeResult('createCluster', CreateClusterPayload, [
   InvalidInputError,
