@@ -29,9 +29,11 @@ export const deleteCluster = defineOperation<DeleteClusterInput>({
   accept: beginDeletion,
   reopen: beginDeletion,
   plan: ({ cluster }) => planRemoval(cluster),
-  run: async ({ cluster, step }) => {
+  run: async ({ planned, step }) => {
+    // Of the plan, not of the cluster: there a worker that resumes no longer sees those that are gone already.
+    const instances = planned.flatMap(({ instanceId }) => (instanceId === null ? [] : [{ id: instanceId }]));
     await Promise.all(
-      cluster.instances.map((instance) => step(removeStep(instance), (context) => removeInstance(context, instance))),
+      instances.map((instance) => step(removeStep(instance), (context) => removeInstance(context, instance))),
     );
     await step(networkStep, removeNetwork);
     return {};

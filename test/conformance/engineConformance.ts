@@ -183,6 +183,7 @@ export function describeEngineConformance(engineClient: EngineClient): void {
         clusters(filter: { includeDeleted: true }) { totalCount }
         instances(filter: { includeRemoved: true }) { totalCount }
         operations { totalCount }
+        viewer { project { quota { resource used } } }
       }`);
       const listed = (name: string) => {
         const path = join(home.directory, name);
