@@ -6,6 +6,7 @@ import {
   readCluster,
   requestedDeletion,
 } from '../support/clusterCalls.ts';
+import { requestAdd, requestDrop, requestRestart, succeeded } from '../support/topologyCalls.ts';
 
 export type Asked = { clusterId: string; operationId: string };
 
@@ -35,8 +36,43 @@ export type Scenario = {
 const name = 'orders';
 const instanceCount = 3;
 
-const ensureCluster = async (client: ApiClient, left: string | null): Promise<string> =>
-  left ?? (await createdCluster(client, { name, instanceCount }));
+/** A cluster of so many instances: the one that is left, made smaller or larger, or a new one. */
+async function ensureCluster(client: ApiClient, left: string | null, count: number = instanceCount): Promise<string> {
+  if (left === null) return await createdCluster(client, { name, instanceCount: count });
+  const names = await instanceNames(client, left);
+  if (names.length < count) {
+    await succeeded(client, requestAdd(client, { clusterId: left, count: count - names.length }));
+  }
+  if (names.length > count) {
+    await succeeded(
+      client,
+      requestDrop(client, { clusterId: left, instanceIds: await idsOf(client, left, names.slice(count)) }),
+    );
+  }
+  return left;
+}
+
+const instancesOf = async (client: ApiClient, clusterId: string): Promise<Shape[]> =>
+  (await readCluster(client, clusterId)).instances.nodes;
+
+/** The primary first, the others by name. */
+async function instanceNames(client: ApiClient, clusterId: string): Promise<string[]> {
+  const instances = await instancesOf(client, clusterId);
+  const rank = ({ role, name: own }: Shape) => `${role === 'PRIMARY' ? 0 : 1} ${own}`;
+  return instances.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1)).map((instance) => instance.name);
+}
+
+const idsOf = async (client: ApiClient, clusterId: string, names: readonly string[]): Promise<string[]> =>
+  (await instancesOf(client, clusterId)).filter((instance) => names.includes(instance.name)).map(({ id }) => id);
+
+/** What an accepted mutation of a cluster that is there is known by. */
+async function asked(clusterId: string | null, request: Promise<Shape>): Promise<Asked> {
+  const answer = await request;
+  if (!answer.operation || answer.code || clusterId === null) {
+    throw new Error(`It was refused: ${JSON.stringify(answer)}`);
+  }
+  return { clusterId, operationId: answer.operation.id };
+}
 
 const createCluster: Scenario = {
   kind: 'CREATE_CLUSTER',
@@ -45,32 +81,28 @@ const createCluster: Scenario = {
     return null;
   },
   ask: (client) => acceptedCluster(client, { name, instanceCount }),
-  faults: async (client, { clusterId }) => {
-    const { instances, primary } = await readCluster(client, clusterId);
-    const names = instances.nodes.map((instance: Shape) => instance.name);
-    return [
-      ...differences('instances', names, ['orders-1', 'orders-2', 'orders-3']),
-      ...differences('primary', primary?.name, 'orders-1'),
-    ];
-  },
+  faults: async (client, { clusterId }) =>
+    differences('instances', await instanceNames(client, clusterId), ['orders-1', 'orders-2', 'orders-3']),
   leavesCluster: true,
 };
 
+const updateMutation = /* GraphQL */ `
+  mutation ($input: UpdateClusterInput!) {
+    updateCluster(input: $input) {
+      ... on UpdateClusterPayload { operation { id } }
+      ... on Error { code message }
+    }
+  }`;
+
 const updateCluster: Scenario = {
   kind: 'UPDATE_CLUSTER',
-  prepare: ensureCluster,
+  prepare: (client, left) => ensureCluster(client, left),
   async ask(client, clusterId, round) {
-    const { updateCluster: result } = await client.data(
-      /* GraphQL */ `mutation ($input: UpdateClusterInput!) {
-        updateCluster(input: $input) {
-          ... on UpdateClusterPayload { cluster { id } operation { id } }
-          ... on Error { code message }
-        }
-      }`,
-      { input: { clusterId, accessRules: rulesOf(round).map((cidr) => ({ cidr })) } },
+    const input = { clusterId, accessRules: rulesOf(round).map((cidr) => ({ cidr })) };
+    return await asked(
+      clusterId,
+      client.data(updateMutation, { input }).then(({ updateCluster: result }) => result),
     );
-    if (!result.operation) throw new Error(`updateCluster answered ${JSON.stringify(result)}`);
-    return { clusterId: result.cluster.id, operationId: result.operation.id };
   },
   async faults(client, { clusterId }, round) {
     const { cluster } = await client.data(
@@ -93,9 +125,39 @@ const updateCluster: Scenario = {
 /** This host, which the checks come from, and a network that only this round lets in. */
 const rulesOf = (round: number): string[] => ['127.0.0.0/8', `10.${round % 256}.0.0/16`];
 
+const addInstances: Scenario = {
+  kind: 'ADD_INSTANCES',
+  prepare: (client, left) => ensureCluster(client, left, 2),
+  ask: (client, clusterId) => asked(clusterId, requestAdd(client, { clusterId, count: 1 })),
+  faults: async (client, { clusterId }) =>
+    differences('instances', await instanceNames(client, clusterId), ['orders-1', 'orders-2', 'orders-3']),
+  leavesCluster: true,
+};
+
+const dropInstances: Scenario = {
+  kind: 'DROP_INSTANCES',
+  prepare: (client, left) => ensureCluster(client, left),
+  ask: async (client, clusterId) => {
+    const instanceIds = await idsOf(client, clusterId ?? '', ['orders-2', 'orders-3']);
+    return await asked(clusterId, requestDrop(client, { clusterId, instanceIds }));
+  },
+  faults: async (client, { clusterId }) =>
+    differences('instances', await instanceNames(client, clusterId), ['orders-1']),
+  leavesCluster: true,
+};
+
+const restartCluster: Scenario = {
+  kind: 'RESTART_CLUSTER',
+  prepare: (client, left) => ensureCluster(client, left),
+  ask: (client, clusterId) => asked(clusterId, requestRestart(client, { clusterId })),
+  faults: async (client, { clusterId }) =>
+    differences('instances', await instanceNames(client, clusterId), ['orders-1', 'orders-2', 'orders-3']),
+  leavesCluster: true,
+};
+
 const deleteCluster: Scenario = {
   kind: 'DELETE_CLUSTER',
-  prepare: ensureCluster,
+  prepare: (client, left) => ensureCluster(client, left),
   async ask(client, clusterId) {
     const id = clusterId ?? '';
     return { clusterId: id, operationId: await requestedDeletion(client, id) };
@@ -105,8 +167,14 @@ const deleteCluster: Scenario = {
   leavesCluster: false,
 };
 
-/** In the order in which each can use what the one before leaves. */
-export const scenarios: Readonly<Record<string, Scenario>> = { createCluster, updateCluster, deleteCluster };
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  createCluster,
+  updateCluster,
+  restartCluster,
+  addInstances,
+  dropInstances,
+  deleteCluster,
+};
 
 /** Says what is there instead of what is wanted. None: it is there. */
 export function differences(what: string, found: unknown, wanted: unknown): string[] {
