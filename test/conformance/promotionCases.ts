@@ -1,9 +1,16 @@
 import { expect, test } from 'vitest';
 import type { Shape } from '../support/apiClient.ts';
-import { cursorNow, eventLines, readCluster, revealedCredentials, uuidOf } from '../support/clusterCalls.ts';
+import {
+  cursorNow,
+  eventLines,
+  loggedEvents,
+  readCluster,
+  revealedCredentials,
+  uuidOf,
+} from '../support/clusterCalls.ts';
 import type { GroveHome, GroveProcess } from '../support/groveProcess.ts';
 import { killAll, processesOf } from '../support/processTree.ts';
-import { loseInstance, promoted, requestPromotion } from '../support/promotionCalls.ts';
+import { guard, lastOperation, loseInstance, promoted, requestPromotion } from '../support/promotionCalls.ts';
 import type { EngineClient } from './engineConformance.ts';
 
 type Scene = {
@@ -121,6 +128,7 @@ export function promotionCases({ engine, home, grove, clusterId }: Scene): void 
   }, 60_000);
 
   test('C09 the primary is lost with its agent: a replica is promoted, and the old primary comes back as one', async () => {
+    await guard(grove().client, { clusterId: clusterId(), failover: { mode: 'MANUAL' } });
     const lost = await whileWriting(async () => {
       const { restore } = await loseInstance(home(), clusterId(), (await instance('orders-1')).id);
       await expect
@@ -146,6 +154,35 @@ export function promotionCases({ engine, home, grove, clusterId }: Scene): void 
     expect(await roles()).toContain('orders-1 REPLICA');
     await promote('orders-1');
   }, 120_000);
+
+  test('C09 the primary of a synchronous cluster is lost: Grove promotes a replica by itself, and no write is lost', async () => {
+    const { client } = grove();
+    const failover = { mode: 'AUTOMATIC', detectAfterSeconds: 1 };
+    await guard(client, { clusterId: clusterId(), synchronous: true, failover });
+    const from = await cursorNow(client);
+    const lost = await whileWriting(async () => {
+      const old = await instance('orders-1');
+      const { restore } = await loseInstance(home(), clusterId(), old.id);
+      await eventLines(client, from, (seen) => seen.some((line) => /^orders-[23] REPLICA→PRIMARY$/.test(line)));
+      await restore();
+      await eventLines(client, from, (seen) => seen.includes('orders-1 PRIMARY→REPLICA'));
+      await expect.poll(async () => (await read()).status, { timeout: 60_000 }).toBe('ACTIVE');
+    });
+    expect(lost).toEqual([]);
+    expect(await lastOperation(client, clusterId(), 'PROMOTE_INSTANCE')).toMatchObject({
+      status: 'SUCCEEDED',
+      requestedBy: { name: 'automatic failover' },
+      result: { mode: 'FAILOVER', oldPrimary: { name: 'orders-1' } },
+    });
+    const told = (await loggedEvents(client, from)).find(({ type }) => type === 'PRIMARY_LOST');
+    expect(told.payload).toMatchObject({
+      instance: 'orders-1',
+      evidence: { primary: { presence: 'stopped' }, unheard: [] },
+    });
+    expect(told.payload.evidence.candidates).toHaveLength(2);
+    await promote('orders-1');
+    await guard(client, { clusterId: clusterId(), synchronous: false });
+  }, 180_000);
 
   let lossBytes = 0;
 }

@@ -65,3 +65,14 @@ export async function loseInstance(
   await killAll(processesOf(uuid));
   return { restore: () => rename(`${file}.away`, file) };
 }
+
+/** Changes how a cluster is guarded, and waits until that is in force. */
+export async function guard(client: ApiClient, input: Record<string, unknown>): Promise<void> {
+  const document = /* GraphQL */ `mutation ($input: UpdateClusterInput!) {
+    updateCluster(input: $input) { ... on UpdateClusterPayload { operation { id status } } ${errorFields} }
+  }`;
+  const { updateCluster: answer } = await client.data(document, { input });
+  if (!answer.operation) throw new Error(`It was refused: ${JSON.stringify(answer)}`);
+  const end = await operationEnd(client, answer.operation.id);
+  if (end.status !== 'SUCCEEDED') throw new Error(`The update ended with ${JSON.stringify(end)}`);
+}
