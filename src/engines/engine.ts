@@ -153,6 +153,11 @@ export interface Engine {
   restart(context: EngineContext, instance: InstanceFacts): Promise<ServerRestart>;
   /** The access rules of `context.cluster` are in force on the instance's running server. */
   applyAccess(context: EngineContext, instance: InstanceFacts): Promise<void>;
+  /**
+   * On the primary: commits wait for one of the replicas of `context.cluster` where it is synchronous, and for none where it is not or
+   * has no replica. In force on return.
+   */
+  applySynchronous(context: EngineContext): Promise<void>;
   /** How another instance becomes the primary. Null: the engine has no promotion. */
   readonly promotion: Promotion | null;
   /** The data path: written through the primary, read on every instance; roles and replication as wanted. */

@@ -30,6 +30,8 @@ export function instancePresence(deps: MonitorDeps): Monitor {
             {
               OR: [
                 { observedAt: { lt: new Date(now - missedReportMs) } },
+                // Its connection broke: one that runs comes back by itself.
+                { agentLostAt: { not: null } },
                 // A new instance's agent has yet to report for the first time.
                 { observedAt: null, statusChangedAt: { lt: new Date(now - firstReportMs) } },
               ],

@@ -11,7 +11,14 @@ import { assertPresent } from '#lib/assertPresent.ts';
 import type { Transaction } from '#store/database.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { buildCluster, planBuild } from './buildCluster.ts';
-import { accessRulesSchema, instanceNameSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
+import {
+  accessRulesSchema,
+  failoverColumns,
+  failoverSchema,
+  instanceNameSchema,
+  instanceSizeSchema,
+  nameSchema,
+} from './inputs.ts';
 import { type NamedInstance, nameInstances } from './nameInstances.ts';
 import { type CreationContext, defineOperation } from './operation.ts';
 import { nobodyMayConnect, singleInstance } from './warnings.ts';
@@ -37,6 +44,8 @@ const inputSchema = z
     size: instanceSizeSchema.nullish(),
     accessRules: accessRulesSchema.nullish(),
     deletionProtection: z.boolean().nullish(),
+    synchronous: z.boolean().nullish(),
+    failover: failoverSchema.nullish(),
   })
   .refine(({ instanceCount, instances }) => [instanceCount ?? [], instances ? [0] : []].flat().length === 1, {
     path: ['instanceCount'],
@@ -164,6 +173,8 @@ async function insertCluster(
         ...size,
         accessRules: input.accessRules ?? defaultAccessRules,
         deletionProtection: input.deletionProtection ?? false,
+        synchronous: input.synchronous ?? false,
+        ...failoverColumns(input.failover),
         secrets: {
           create: engine.secretNames.map((name) => ({
             name,

@@ -115,6 +115,7 @@ async function followNewPrimary(
 export async function verifyPresent(context: StepContext, instanceIds: readonly string[]): Promise<null> {
   const { cluster, engine } = context;
   const instances = cluster.instances.filter(({ id }) => instanceIds.includes(id));
+  if (cluster.synchronous) await engine.applySynchronous(context);
   await engine.verify({ ...context, cluster: { ...cluster, instances } });
   if (instances.length < cluster.instances.length) return null;
   await context.until('every instance to report that it is as wanted', (now) => engine.health(now).level === 'HEALTHY');

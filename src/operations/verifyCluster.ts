@@ -40,6 +40,8 @@ export async function verifyCluster(
     ...facts,
     instances: facts.instances.filter(({ id }) => !ill.includes(id)),
   });
+  // Also the ill count: a commit must not pass that no replica has.
+  if (cluster.synchronous) await engine.applySynchronous(context);
   await engine.verify({ ...context, cluster: theWell(cluster) });
   await untilWithin(context, {
     what: 'every instance to report that it is as wanted',

@@ -101,6 +101,7 @@ export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): Fak
       return { startedAt, downMs: 7 };
     },
     applyAccess: ({ signal }, { name }) => called(`access ${name}`, signal),
+    applySynchronous: ({ signal, cluster: { synchronous } }) => called(`synchronous ${synchronous}`, signal),
     promotion: fakePromotion({ called, observe }),
     verify: ({ signal }) => called('verify', signal),
   };

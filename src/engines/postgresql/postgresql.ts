@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { InstanceFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine, EngineContext } from '../engine.ts';
+import { applySynchronous } from './applySynchronous.ts';
 import type { PostgresqlCommands } from './commands.ts';
 import { accessOf, addressOf } from './group.ts';
 import { postgresqlHealth } from './health.ts';
@@ -31,6 +32,7 @@ export function createPostgresql(toolchain: PostgresqlToolchain): Engine {
     restartOrder,
     restart,
     applyAccess,
+    applySynchronous,
     promotion,
     verify,
   };

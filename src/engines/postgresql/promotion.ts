@@ -86,6 +86,7 @@ export function stray(cluster: Cluster, instance: InstanceFacts): string | null 
   const { observation, agentLostAt } = instance;
   if (agentLostAt !== null || observation === null) return null;
   if (instance.fencedAt !== null) return 'it was fenced off';
+  if (instance.activity === 'FAILED' && observation.role === 'REPLICA') return 'an operation failed on it';
   if (observation.role === 'PRIMARY') return 'it has the data of a primary';
   if (observation.stopped) return 'it is stopped';
   if (observation.serving && !streamsFrom(instance, primary)) return `it does not stream from ${primary.name}`;

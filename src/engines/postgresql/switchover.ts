@@ -13,6 +13,7 @@ import {
   type PromotionRequest,
   type Rejoined,
 } from '../engine.ts';
+import { synchronousNames } from './applySynchronous.ts';
 import type { PostgresqlCommands } from './commands.ts';
 import { accessOf, addressOf } from './group.ts';
 import { lsnDifference } from './lsn.ts';
@@ -59,7 +60,7 @@ async function makeReady({ cluster, send }: EngineContext, target: InstanceFacts
   const others = cluster.instances.filter(({ id }) => id !== target.id);
   await send<PostgresqlCommands, 'prepareTakeover'>(target, 'prepareTakeover', {
     slotNames: others.map(({ id }) => slotName(id)),
-    synchronousStandbys: cluster.synchronous ? others.map(({ name }) => name) : [],
+    synchronousStandbys: synchronousNames(cluster, target.id),
     withinBytes: null,
   });
 }

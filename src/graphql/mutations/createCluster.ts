@@ -11,6 +11,7 @@ import { limits } from '#domain/limits.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { builder } from '../builder.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';
+import { FailoverPolicyInput, toFailover } from '../types/Failover.ts';
 import { InstanceInput } from '../types/InstanceInput.ts';
 import { InstanceSizeInput } from '../types/InstanceSize.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
@@ -63,10 +64,19 @@ builder.mutationField('createCluster', (t) =>
         description: `Who may connect: at most ${limits.accessRulesPerCluster} networks. Left out: this host only.`,
       }),
       deletionProtection: t.input.boolean({ description: 'True: the cluster cannot be deleted. Left out: false.' }),
+      synchronous: t.input.boolean({
+        description: 'True: a commit is acknowledged only once a replica has it too. Left out: false.',
+      }),
+      failover: t.input.field({ type: FailoverPolicyInput, description: 'What happens when the primary is lost.' }),
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
       plan: t.input.boolean({ description: planDescription }),
     },
-    resolve: async (_root, { input: { idempotencyKey, plan, ...input } }, context) =>
-      await acceptOrPlan(context, createCluster, input, { idempotencyKey, plan }),
+    resolve: async (_root, { input: { idempotencyKey, plan, failover, ...input } }, context) =>
+      await acceptOrPlan(
+        context,
+        createCluster,
+        { ...input, failover: toFailover(failover) },
+        { idempotencyKey, plan },
+      ),
   }),
 );

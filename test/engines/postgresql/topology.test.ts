@@ -19,7 +19,7 @@ function instance(id: string, status: InstanceStatus, slots: string[] = []): Ins
   return {
     ...{ id, name: id.slice(-1), size: { cpuMillis: 1, memoryMiB: 1, storageGiB: 1 }, provider: 'local' },
     ...{ activity: 'NONE', status, statusReason: null, role: null, address: null, port: null, dnsName: null },
-    observedAt: null,
+    ...{ statusChangedAt: new Date(0), observedAt: null, agentLostAt: null, fencedAt: null },
     observation: {
       ...{ at: '', serving: true, reason: null, role: null, stopped: false, startedAt: null, connections: null },
       ...{ storageUsedBytes: null, replication: null },

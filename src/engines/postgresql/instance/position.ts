@@ -2,21 +2,16 @@ import type { Client } from 'pg';
 import type { CommandCall } from '../../instanceSide.ts';
 import type { PostgresqlCommands, ServerPosition } from '../commands.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
+import { replicaTimeline } from './replicaTimeline.ts';
 import { timelineHistory } from './timelineHistory.ts';
 
 type PositionRow = Omit<ServerPosition, 'history'>;
 
-/**
- * A replica's timeline is the newest that it is known to have WAL of: its receiver's, that of the last point which its data must
- * reach to be whole, or that of its last checkpoint.
- */
 const positionQuery = `
   SELECT
     self.recovers AS "inRecovery",
     CASE WHEN self.recovers
-      THEN greatest(receiver.received_tli,
-        (SELECT min_recovery_end_timeline FROM pg_control_recovery()),
-        (SELECT timeline_id FROM pg_control_checkpoint()))
+      THEN ${replicaTimeline}
       ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
     END AS timeline,
     CASE WHEN self.recovers
