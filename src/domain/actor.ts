@@ -9,6 +9,9 @@ export type Permission =
   | 'cluster:scale'
   | 'cluster:delete'
   | 'cluster:protect'
+  | 'backup:create'
+  | 'backup:restore'
+  | 'backup:delete'
   | 'operation:control'
   | 'credentials:reveal'
   | 'keys:manage';
@@ -21,6 +24,9 @@ export const requiredRole = {
   'cluster:scale': 'OPERATOR',
   'cluster:delete': 'OPERATOR',
   'cluster:protect': 'ADMIN',
+  'backup:create': 'OPERATOR',
+  'backup:restore': 'OPERATOR',
+  'backup:delete': 'OPERATOR',
   'operation:control': 'OPERATOR',
   'credentials:reveal': 'ADMIN',
   'keys:manage': 'ADMIN',

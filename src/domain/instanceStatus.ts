@@ -63,6 +63,9 @@ function silenceReason(observedAt: Date | null): string {
     : `Its agent has not reported since ${observedAt.toISOString()}.`;
 }
 
+/** True if its data can be copied now. */
+export const canBeBackedUp = (status: InstanceStatus): boolean => status === 'ACTIVE' || status === 'BACKING_UP';
+
 const settled = ['ACTIVE', 'STOPPED', 'DOWN', 'UNREACHABLE', 'ERROR'] as const;
 const working = ['RESTARTING', 'PROMOTING', 'BACKING_UP', 'DRAINING', 'REMOVING'] as const;
 const joining = ['PROVISIONING', 'SYNCING', 'RESTORING'] as const;

@@ -1,4 +1,6 @@
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
+import { backupPolicies } from './backupPolicies.ts';
+import { failedBackups } from './failedBackups.ts';
 import { instancePresence } from './instancePresence.ts';
 import { lateOperations } from './lateOperations.ts';
 import { holdLease, releaseLease } from './lease.ts';
@@ -12,7 +14,13 @@ export function startMonitors(
   deps: MonitorDeps,
   { soleProcess }: { soleProcess: boolean },
 ): { close(): Promise<void> } {
-  const monitors = [silentInstances(deps), instancePresence(deps), lateOperations(deps)];
+  const monitors = [
+    silentInstances(deps),
+    instancePresence(deps),
+    lateOperations(deps),
+    backupPolicies(deps),
+    failedBackups(deps),
+  ];
   const closing = new AbortController();
   const loops = monitors.map((monitor) => watch(deps, monitor, { soleProcess, closing: closing.signal }));
   return {

@@ -80,6 +80,7 @@ async function admit<Input>(
   const intended = await loadFacts(deps, change.tx, actor.projectId, clusterId);
   const before = definition.subject.kind === 'NEW' ? null : facts.cluster.lifecycle;
   const operationId = await writeOperation(deps, actor, change, request, { ...intended, version, before });
+  await definition.record?.(change, { operationId, actor, now: deps.clock.now() }, intended, input);
   if (definition.subject.kind === 'NEW') recordBirth(change, intended.cluster, operationId);
   await settleStatuses(deps, change, clusterId, { operationId });
   return { operationId, clusterId };

@@ -45,7 +45,8 @@ export async function buildCluster({ instances }: ClusterFacts, step: RunStep): 
   return { primaryInstanceId: first.id };
 }
 
-async function createNetwork({ cluster, provider, change }: StepContext): Promise<{ cidr: string }> {
+/** The group's network exists. */
+export async function createNetwork({ cluster, provider, change }: StepContext): Promise<{ cidr: string }> {
   const { cidr, peers } = await provider.ensureNetwork(cluster.id);
   await change(({ tx }) =>
     tx.cluster.update({ where: { id: cluster.id }, data: { networkCidr: cidr, networkPeers: peers } }),
@@ -54,7 +55,7 @@ async function createNetwork({ cluster, provider, change }: StepContext): Promis
 }
 
 /** Volume, address, name and agent of an instance. The agent's token is made anew each time: only its hash is stored. */
-async function provision(context: StepContext, instance: InstanceFacts): Promise<null> {
+export async function provision(context: StepContext, instance: InstanceFacts): Promise<null> {
   const { cluster, engine, provider, projectName } = context;
   await context.setActivity([instance], 'PROVISIONING');
   const agentToken = randomBytes(32).toString('base64url');
@@ -94,7 +95,7 @@ async function join(context: StepContext, instance: InstanceFacts): Promise<null
 }
 
 /** From here on the instance's status is what its agent observes: so the observation must have seen it serve. */
-async function becomeActive(context: StepContext, { id, name }: InstanceFacts): Promise<void> {
+export async function becomeActive(context: StepContext, { id, name }: InstanceFacts): Promise<void> {
   await context.until(`${name} to report that it serves`, ({ instances }) =>
     instances.some((instance) => instance.id === id && instance.observation?.serving === true),
   );
@@ -102,14 +103,14 @@ async function becomeActive(context: StepContext, { id, name }: InstanceFacts): 
 }
 
 /** The instance as the step began: with its address. */
-const placed = ({ cluster }: StepContext, { id, name }: InstanceFacts): InstanceFacts =>
+export const placed = ({ cluster }: StepContext, { id, name }: InstanceFacts): InstanceFacts =>
   assertPresent(
     cluster.instances.find((instance) => instance.id === id),
     `instance ${name}`,
   );
 
 /** The data path works, and what the agents report says so too. */
-async function verify(context: StepContext): Promise<null> {
+export async function verify(context: StepContext): Promise<null> {
   await context.engine.verify(context);
   await context.until('every instance to report that it is as wanted', (cluster) => isHealthy(context, cluster));
   return null;

@@ -6,10 +6,18 @@ import { defaultInstanceSize } from '#domain/limits.ts';
 import { equalSizes, instanceCountAllowed } from '#domain/topology.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
+import { Prisma } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { buildCluster, planBuild } from './buildCluster.ts';
-import { accessRulesSchema, instanceNameSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
+import {
+  accessRulesSchema,
+  backupPolicyOf,
+  backupPolicySchema,
+  instanceNameSchema,
+  instanceSizeSchema,
+  nameSchema,
+} from './inputs.ts';
 import { type CreationContext, defineOperation } from './operation.ts';
 
 const minuteMs = 60_000;
@@ -27,6 +35,7 @@ const inputSchema = z.strictObject({
   size: instanceSizeSchema.nullish(),
   accessRules: accessRulesSchema.nullish(),
   deletionProtection: z.boolean().nullish(),
+  backupPolicy: backupPolicySchema.nullish(),
 });
 
 export type CreateClusterInput = z.infer<typeof inputSchema>;
@@ -126,10 +135,13 @@ function wantedInstances({ name, instanceCount, instances, size }: CreateCluster
   }));
 }
 
-async function insertCluster(
+/** The row of a new cluster, with secrets of its own. */
+export async function insertCluster(
   { tx }: Change,
   { projectId, providerName, secrets }: CreationContext,
-  input: CreateClusterInput,
+  input: Pick<CreateClusterInput, 'name' | 'accessRules' | 'deletionProtection' | 'backupPolicy'> & {
+    restoredFromId?: string;
+  },
   { engine, version, size, count }: { engine: Engine; version: string; size: InstanceSize; count: number },
 ): Promise<{ id: string }> {
   try {
@@ -144,6 +156,8 @@ async function insertCluster(
         ...size,
         accessRules: input.accessRules ?? defaultAccessRules,
         deletionProtection: input.deletionProtection ?? false,
+        restoredFromId: input.restoredFromId ?? null,
+        ...(input.backupPolicy ? { backupPolicy: backupPolicyOf(input.backupPolicy) ?? Prisma.DbNull } : {}),
         secrets: {
           create: engine.secretNames.map((name) => ({
             name,

@@ -56,7 +56,10 @@ function planRemoval({ instances }: ClusterFacts): PlannedStep[] {
 }
 
 /** Process, volume, address and name of an instance are gone; its record stays. */
-async function removeInstance({ cluster, provider, setActivity }: StepContext, { id }: InstanceFacts): Promise<null> {
+export async function removeInstance(
+  { cluster, provider, setActivity }: Pick<StepContext, 'cluster' | 'provider' | 'setActivity'>,
+  { id }: InstanceFacts,
+): Promise<null> {
   if (!cluster.instances.some((instance) => instance.id === id)) return null;
   await setActivity([{ id }], 'REMOVING');
   await provider.destroyInstance({ clusterId: cluster.id, instanceId: id });
@@ -67,7 +70,12 @@ async function removeInstance({ cluster, provider, setActivity }: StepContext, {
   return null;
 }
 
-async function removeNetwork({ cluster, provider, change }: StepContext): Promise<null> {
+/** The cluster's network, and all that is left of it on its host, is gone. */
+export async function removeNetwork({
+  cluster,
+  provider,
+  change,
+}: Pick<StepContext, 'cluster' | 'provider' | 'change'>): Promise<null> {
   await provider.destroyNetwork(cluster.id);
   await change(({ tx }) =>
     tx.cluster.update({ where: { id: cluster.id }, data: { networkCidr: null, networkPeers: [] } }),

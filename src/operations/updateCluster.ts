@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { acceptsChanges, changeableStatuses, isLeaving } from '#domain/clusterStatus.ts';
 import { ClusterStatusError, type DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { Prisma } from '#generated/prisma/client.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
-import { accessRulesSchema, clusterIdSchema } from './inputs.ts';
+import { accessRulesSchema, backupPolicyOf, backupPolicySchema, clusterIdSchema } from './inputs.ts';
 import { defineOperation, type StepContext } from './operation.ts';
 
 const minuteMs = 60_000;
@@ -17,15 +18,17 @@ const inputSchema = z
     clusterId: clusterIdSchema,
     accessRules: accessRulesSchema.nullish(),
     deletionProtection: z.boolean().nullish(),
+    backupPolicy: backupPolicySchema.nullish(),
   })
   .refine(
-    ({ accessRules, deletionProtection }) => changes(accessRules) || changes(deletionProtection),
-    'must say what to change: accessRules, deletionProtection or both',
+    ({ accessRules, deletionProtection, backupPolicy }) =>
+      changes(accessRules) || changes(deletionProtection) || changes(backupPolicy),
+    'must say what to change: accessRules, deletionProtection or backupPolicy',
   );
 
 export type UpdateClusterInput = z.infer<typeof inputSchema>;
 
-/** Changes who may connect (on the running servers) and whether the cluster may be deleted. What is not given stays. */
+/** Changes who may connect (on the running servers), whether the cluster may be deleted, and its backup policy. What is not given stays. */
 export const updateCluster = defineOperation<UpdateClusterInput>({
   kind: 'UPDATE_CLUSTER',
   permission: 'cluster:update',
@@ -35,13 +38,15 @@ export const updateCluster = defineOperation<UpdateClusterInput>({
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isStaying(cluster)],
   inputBlockers: ({ cluster }, { accessRules }) => (changes(accessRules) ? isServing(cluster) : []),
-  accept: async ({ tx, record }, { cluster }, { accessRules, deletionProtection }) => {
+  accept: async ({ tx, record }, { cluster }, { accessRules, deletionProtection, backupPolicy }) => {
     const data = {
       ...(changes(accessRules) ? { accessRules, accessRulesInForce: false } : {}),
       ...(changes(deletionProtection) ? { deletionProtection } : {}),
     };
-    await tx.cluster.update({ where: { id: cluster.id }, data });
-    record({ type: 'CLUSTER_UPDATED', clusterId: cluster.id, payload: { cluster: cluster.name, ...data } });
+    const policy = changes(backupPolicy) ? { backupPolicy: backupPolicyOf(backupPolicy) } : {};
+    const stored = policy.backupPolicy === null ? { backupPolicy: Prisma.DbNull } : policy;
+    await tx.cluster.update({ where: { id: cluster.id }, data: { ...data, ...(stored as object) } });
+    record({ type: 'CLUSTER_UPDATED', clusterId: cluster.id, payload: { cluster: cluster.name, ...data, ...policy } });
   },
   plan: ({ cluster }, { accessRules }) =>
     changes(accessRules)

@@ -19,6 +19,7 @@ import {
 } from '../support/clusterCalls.ts';
 import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
+import { backupCases } from './backupCases.ts';
 
 /** How a client of one engine writes and reads: what the cases need to know of a database product. */
 export type EngineClient = {
@@ -146,6 +147,8 @@ export function describeEngineConformance({ engine, version, maximum, write, rea
       for (const { operation } of losers) expect(operation.id).toBe(winners[0].operation.id);
       expect(await operationEnd(grove.client, winners[0].operation.id)).toMatchObject({ status: 'SUCCEEDED' });
     });
+
+    backupCases(() => ({ home, grove, wanted }));
 
     test('C12 delete: processes, files, addresses and names are gone', async () => {
       const { instances } = await readCluster(grove.client, clusterId);

@@ -15,7 +15,7 @@ import { createTestOperations, type TestOperations } from '../support/operations
 
 const options = { idempotencyKey: null, expectedVersion: null };
 const never = new AbortController().signal;
-const mutations = ['UPDATE_CLUSTER', 'DELETE_CLUSTER'] as const;
+const mutations = ['UPDATE_CLUSTER', 'DELETE_CLUSTER', 'BACKUP_CLUSTER'] as const;
 type Mutation = (typeof mutations)[number];
 
 let grove: TestOperations;
@@ -137,8 +137,8 @@ describe('allowedActions', () => {
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 10 }), async (history) => {
         const subject = await newCluster();
         for (const what of history) {
-          if (what === 'UPDATE_CLUSTER' || what === 'DELETE_CLUSTER') await attempt(subject, what);
-          else await happenings[what](subject);
+          if (what in happenings) await happenings[what as Happening](subject);
+          else await attempt(subject, what as Mutation);
         }
         for (const mutation of mutations) await attempt(subject, mutation);
       }),

@@ -1,3 +1,5 @@
+import type { StorePlace } from '#backups/storeSettings.ts';
+
 /** Who may connect: networks in CIDR notation. */
 export type AccessPolicy = {
   /** Networks of clients. */
@@ -7,6 +9,9 @@ export type AccessPolicy = {
 };
 
 export type ServerAddress = { host: string; port: number };
+
+/** A part of a backup in the backup store. */
+export type StoredPart = { key: string; bytes: number; sha256: string };
 
 /** What this engine's agents understand. Each command is safe to run twice: it ensures, it does not create. */
 export type PostgresqlCommands = {
@@ -27,6 +32,29 @@ export type PostgresqlCommands = {
   writeProbe: { input: { token: string }; result: { lsn: string } };
   /** Waits until the row with this token can be read here. */
   readProbe: { input: { token: string }; result: { role: 'PRIMARY' | 'REPLICA'; replicationState: string | null } };
+  /**
+   * A base backup with its WAL is in the store under the key, compared with its manifest. `bytes` and `sha256` are of the file,
+   * `dataBytes` of what is in it.
+   */
+  backUp: {
+    input: { store: StorePlace; key: string };
+    result: {
+      bytes: number;
+      sha256: string;
+      dataBytes: number;
+      start: { lsn: string; timeline: number };
+      end: { lsn: string; timeline: number };
+    };
+  };
+  /** An empty instance has the data of the part; no server runs on them yet. */
+  restore: { input: { store: StorePlace; part: StoredPart }; result: { bytes: number; files: number } };
+  /** An instance with the data of the part becomes a running primary on a timeline of its own, with this cluster's passwords. */
+  lead: { input: { store: StorePlace; part: StoredPart; access: AccessPolicy }; result: { timeline: number } };
+  /** An instance with the data of the part streams from the primary. `reason`: why it cannot, and is no server then; null: it does. */
+  follow: {
+    input: { store: StorePlace; part: StoredPart; primary: ServerAddress; slotName: string; access: AccessPolicy };
+    result: { reason: string | null };
+  };
   start: { input: Record<string, never>; result: null };
   stop: { input: Record<string, never>; result: null };
   restart: { input: Record<string, never>; result: null };

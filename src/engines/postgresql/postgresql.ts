@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import type { Engine, EngineContext } from '../engine.ts';
+import type { BackedUpPart, Engine, EngineContext, StoredPart } from '../engine.ts';
 import type { AccessPolicy, PostgresqlCommands, ServerAddress } from './commands.ts';
+import { furthestPart } from './furthestPart.ts';
 import { postgresqlHealth } from './health.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from './roles.ts';
 import { slotName } from './slotName.ts';
@@ -23,6 +24,11 @@ export function createPostgresql(toolchain: PostgresqlToolchain): Engine {
     bootstrap,
     join,
     applyAccess,
+    backUp,
+    furthest: furthestPart,
+    restore,
+    lead,
+    follow,
     verify,
   };
 }
@@ -44,6 +50,43 @@ async function join({ cluster, send }: EngineContext, joining: InstanceFacts): P
 
 async function applyAccess({ cluster, send }: EngineContext, instance: InstanceFacts): Promise<void> {
   await send<PostgresqlCommands, 'applyAccess'>(instance, 'applyAccess', { access: accessOf(cluster) });
+}
+
+async function backUp(
+  { send }: EngineContext,
+  instance: InstanceFacts,
+  file: Pick<StoredPart, 'store' | 'key'>,
+): Promise<BackedUpPart> {
+  const { start, end, ...part } = await send<PostgresqlCommands, 'backUp'>(instance, 'backUp', file);
+  return { ...part, startPosition: start.lsn, endPosition: end.lsn, timeline: end.timeline };
+}
+
+async function restore({ send }: EngineContext, instance: InstanceFacts, part: StoredPart): Promise<void> {
+  await send<PostgresqlCommands, 'restore'>(instance, 'restore', split(part));
+}
+
+async function lead({ cluster, send }: EngineContext, instance: InstanceFacts, part: StoredPart): Promise<void> {
+  await send<PostgresqlCommands, 'lead'>(instance, 'lead', { ...split(part), access: accessOf(cluster) });
+}
+
+async function follow(context: EngineContext, instance: InstanceFacts, part: StoredPart): Promise<string | null> {
+  const { cluster, send } = context;
+  const primary = primaryOf(cluster);
+  const slot = slotName(instance.id);
+  await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
+  const { reason } = await send<PostgresqlCommands, 'follow'>(instance, 'follow', {
+    ...split(part),
+    primary: addressOf(primary),
+    slotName: slot,
+    access: accessOf(cluster),
+  });
+  if (reason !== null) await join(context, instance);
+  return reason;
+}
+
+/** As commands have it: the agent looks for the store beside the rest. */
+function split({ store, ...part }: StoredPart): { store: StoredPart['store']; part: Omit<StoredPart, 'store'> } {
+  return { store, part };
 }
 
 async function verify({ cluster, send, waitingFor }: EngineContext): Promise<void> {

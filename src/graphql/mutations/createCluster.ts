@@ -12,6 +12,7 @@ import { createCluster } from '#operations/createCluster.ts';
 import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';
+import { BackupPolicyInput } from '../types/clusterBackups.ts';
 import { InstanceSizeInput } from '../types/InstanceSize.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
 import { idempotencyKeyDescription } from './fieldDescriptions.ts';
@@ -72,6 +73,10 @@ builder.mutationField('createCluster', (t) =>
         description: `Who may connect: at most ${limits.accessRulesPerCluster} networks. Left out: this host only.`,
       }),
       deletionProtection: t.input.boolean({ description: 'True: the cluster cannot be deleted. Left out: false.' }),
+      backupPolicy: t.input.field({
+        type: BackupPolicyInput,
+        description: 'When its backups are taken by themselves. Left out: on request only.',
+      }),
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
     },
     resolve: (_root, { input: { idempotencyKey = null, ...input } }, context) =>

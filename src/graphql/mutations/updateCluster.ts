@@ -14,6 +14,7 @@ import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
 import { requireIdOf } from '../globalId.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';
+import { BackupPolicyInput } from '../types/clusterBackups.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
 import { clusterIdDescription, expectedVersionDescription, idempotencyKeyDescription } from './fieldDescriptions.ts';
 
@@ -25,7 +26,8 @@ const UpdateClusterPayload = acceptedPayload(
 builder.mutationField('updateCluster', (t) =>
   t.fieldWithInput({
     type: UpdateClusterPayload,
-    description: 'Changes who may connect and whether the cluster may be deleted. What is left out stays.',
+    description:
+      'Changes who may connect, whether the cluster may be deleted, and its backup policy. What is left out stays.',
     errors: {
       types: [
         NotFoundError,
@@ -46,6 +48,11 @@ builder.mutationField('updateCluster', (t) =>
       }),
       deletionProtection: t.input.boolean({
         description: 'True: the cluster cannot be deleted. Needs a key of role ADMIN.',
+      }),
+      backupPolicy: t.input.field({
+        type: BackupPolicyInput,
+        description:
+          'When its backups are taken by themselves, instead of the policy so far. An empty one: on request only.',
       }),
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
       expectedVersion: t.input.int({ description: expectedVersionDescription }),

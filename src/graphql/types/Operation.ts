@@ -21,8 +21,12 @@ export const OperationKind = describedEnum<OperationKindName>(
   'The kinds of lifecycle change. More may be added.',
   {
     CREATE_CLUSTER: 'Make a cluster and its instances.',
-    UPDATE_CLUSTER: 'Change who may connect, or the deletion protection.',
+    UPDATE_CLUSTER: 'Change who may connect, the deletion protection, or the backup policy.',
     DELETE_CLUSTER: 'Remove everything of a cluster but its record.',
+    BACKUP_CLUSTER: 'Copy every instance of a cluster into the backup store.',
+    RESTORE_CLUSTER: 'Make a new cluster with the data of a backup.',
+    DELETE_BACKUP: 'Remove the files of a backup of the cluster.',
+    VERIFY_BACKUP: 'Restore a backup into a cluster that is made for that and removed afterwards.',
   },
 );
 

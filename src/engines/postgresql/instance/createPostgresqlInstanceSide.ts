@@ -3,11 +3,15 @@ import type { CommandCall, InstanceHost, InstanceSide } from '../../instanceSide
 import type { PostgresqlCommands } from '../commands.ts';
 import type { PostgresqlToolchain } from '../toolchain.ts';
 import { applyAccess } from './applyAccess.ts';
+import { backUp } from './backUp.ts';
 import { clone } from './clone.ts';
+import { follow } from './follow.ts';
 import { initialize } from './initialize.ts';
+import { lead } from './lead.ts';
 import { Observer } from './observer.ts';
 import { PostgresqlInstance } from './postgresqlInstance.ts';
 import { readProbe, writeProbe } from './probe.ts';
+import { restore } from './restore.ts';
 import { serverFailure } from './serverFailure.ts';
 import { dropSlots, ensureSlots } from './slots.ts';
 import { restart, start, stop } from './startAndStop.ts';
@@ -28,6 +32,10 @@ const handlers: Handlers = {
   applyAccess,
   writeProbe,
   readProbe,
+  backUp,
+  restore,
+  lead,
+  follow,
   start,
   stop,
   restart,

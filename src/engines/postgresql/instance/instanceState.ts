@@ -9,14 +9,21 @@ export type InstanceState = {
   /** The server that it follows. Null: none. */
   upstream: (ServerAddress & { slotName: string }) | null;
   access: AccessPolicy;
+  /** True while its first server replays the WAL that came with a part of a backup: nobody may sign in yet. */
+  recovering: boolean;
 };
 
-const nothing: InstanceState = { wanted: 'none', upstream: null, access: { clients: [], peers: [] } };
+const nothing: InstanceState = {
+  wanted: 'none',
+  upstream: null,
+  access: { clients: [], peers: [] },
+  recovering: false,
+};
 
 /** Reads `state.json`. An instance without one was never initialised. */
 export async function readInstanceState(path: string): Promise<InstanceState> {
   const text = await readIfPresent(path);
-  return text === null ? nothing : (JSON.parse(text) as InstanceState);
+  return text === null ? nothing : { ...nothing, ...(JSON.parse(text) as Partial<InstanceState>) };
 }
 
 export async function writeInstanceState(path: string, state: InstanceState): Promise<void> {

@@ -7,7 +7,7 @@ import { type CommandCall, CommandFailure, type InstanceHost } from '../../insta
 import { ServerEnded, type ServerLaunch, ServerSupervisor } from '../../serverSupervisor.ts';
 import { adminRole, replicatorRole } from '../roles.ts';
 import type { PostgresqlToolchain } from '../toolchain.ts';
-import { accessRules } from './accessRules.ts';
+import { accessRules, noAccess } from './accessRules.ts';
 import { type InstanceLayout, instanceLayout } from './instanceLayout.ts';
 import { type InstanceState, readInstanceState, readSecrets, writeInstanceState } from './instanceState.ts';
 import { serverSettings } from './serverSettings.ts';
@@ -23,6 +23,8 @@ export class PostgresqlInstance {
   readonly supervisor: ServerSupervisor;
   readonly #toolchain: PostgresqlToolchain;
   #state: InstanceState | null = null;
+  /** SHA-256 of the part whose data it has. Only this agent knows: nothing has made them durable yet. */
+  restoredPart: string | null = null;
   #secrets: Record<string, string> | null = null;
 
   constructor(host: InstanceHost, toolchain: PostgresqlToolchain) {
@@ -86,6 +88,11 @@ export class PostgresqlInstance {
   /** Whether the data directory is a replica's. */
   async isStandby(): Promise<boolean> {
     return isPresent(this.layout.standbySignal);
+  }
+
+  /** Whether the data directory waits for the end of an archive recovery. */
+  async isRecovering(): Promise<boolean> {
+    return isPresent(this.layout.recoverySignal);
   }
 
   /** The path of a program of the instance's PostgreSQL version. */
@@ -161,13 +168,13 @@ export class PostgresqlInstance {
   /** Writes every file that the server reads besides its data. */
   async writeConfiguration(): Promise<void> {
     const { layout, host } = this;
-    const { upstream, access } = await this.state();
+    const { upstream, access, recovering } = await this.state();
     await mkdir(layout.configuration, { recursive: true });
     // The agent's, so that the server cannot put other files in place of these; only their contents are the server's to read.
     await chmod(layout.configuration, 0o755);
     const owner = host.serverUser;
-    await replaceFile(layout.configFile, serverSettings({ ...host, layout, upstream }), { owner });
-    await replaceFile(layout.hbaFile, accessRules(access), { owner });
+    await replaceFile(layout.configFile, serverSettings({ ...host, layout, upstream, recovering }), { owner });
+    await replaceFile(layout.hbaFile, recovering ? noAccess : accessRules(access), { owner });
     await replaceFile(layout.identFile, '', { owner });
     if (upstream !== null) await replaceFile(layout.passwordFile, await this.#passwordLine(), { owner });
   }

@@ -11,6 +11,7 @@ export type SettingsInput = {
   size: InstanceSize;
   layout: InstanceLayout;
   upstream: InstanceState['upstream'];
+  recovering: boolean;
 };
 
 /** Replicas and base backups of the largest group (16 instances) at the same time, and some to spare. */
@@ -24,6 +25,7 @@ export function serverSettings(input: SettingsInput): string {
     ...sizeSettings(input.size),
     ...replicationSettings(input.size),
     ...upstreamSettings(input),
+    ...(input.recovering ? recoverySettings : {}),
     ...loggingSettings,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quote(value)}`);
@@ -100,6 +102,12 @@ function upstreamSettings({ name, upstream, layout }: SettingsInput): Record<str
     recovery_target_timeline: 'latest',
   };
 }
+
+/**
+ * All WAL that it needs lies in pg_wal. With hot_standby off it may have fewer connections than the server that was backed up, and it
+ * says that it is ready only when it is no standby any more.
+ */
+const recoverySettings: Record<string, string> = { restore_command: 'false', hot_standby: 'off' };
 
 const loggingSettings: Record<string, string> = {
   log_destination: 'stderr',

@@ -1,0 +1,76 @@
+import {
+  BackupNotRestorableError,
+  EngineUnavailableError,
+  ForbiddenError,
+  IdempotencyConflictError,
+  IncompleteBackupError,
+  InvalidInputError,
+  NameTakenError,
+  NotFoundError,
+  RestoreSizeMismatchError,
+} from '#domain/errors.ts';
+import { limits } from '#domain/limits.ts';
+import { accept } from '#operations/accept.ts';
+import { restoreCluster } from '#operations/restoreCluster.ts';
+import { builder } from '../builder.ts';
+import { requireActor } from '../errors.ts';
+import { requireIdOf } from '../globalId.ts';
+import { AccessRuleInput } from '../types/Cluster.ts';
+import { InstanceSizeInput } from '../types/InstanceSize.ts';
+import { acceptedPayload } from './acceptedPayload.ts';
+import { backupIdDescription, idempotencyKeyDescription } from './fieldDescriptions.ts';
+
+const RestoreClusterPayload = acceptedPayload(
+  'RestoreClusterPayload',
+  'The request was accepted: a new cluster is being built from the backup.',
+);
+
+builder.mutationField('restoreCluster', (t) =>
+  t.fieldWithInput({
+    type: RestoreClusterPayload,
+    description:
+      'Makes a new cluster with the data of a backup, each instance from its own part. It has passwords of its own; the cluster that ' +
+      'was backed up is not touched. See `restorePreview`.',
+    errors: {
+      types: [
+        NotFoundError,
+        BackupNotRestorableError,
+        IncompleteBackupError,
+        RestoreSizeMismatchError,
+        NameTakenError,
+        EngineUnavailableError,
+        InvalidInputError,
+        IdempotencyConflictError,
+        ForbiddenError,
+      ],
+    },
+    typeOptions: { description: 'What to restore, and as what.' },
+    input: {
+      backupId: t.input.id({ required: true, description: backupIdDescription }),
+      name: t.input.string({
+        required: true,
+        description: `The new cluster's name, unique in the project: 1 to ${limits.nameMaxLength} of a-z, 0-9 and inner hyphens, beginning with a letter.`,
+      }),
+      instanceCount: t.input.int({ description: "How many instances: the backup's number, or left out." }),
+      engineVersion: t.input.string({ description: "The engine's version: the backup's, or left out." }),
+      size: t.input.field({
+        type: InstanceSizeInput,
+        description: 'The size of each instance. Left out: as it was when the backup was taken.',
+      }),
+      accessRules: t.input.field({
+        type: [AccessRuleInput],
+        description: `Who may connect: at most ${limits.accessRulesPerCluster} networks. Left out: this host only.`,
+      }),
+      deletionProtection: t.input.boolean({ description: 'True: the cluster cannot be deleted. Left out: false.' }),
+      idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
+    },
+    resolve: async (_root, { input: { backupId, idempotencyKey = null, ...input } }, context) =>
+      await accept(
+        context.operations,
+        requireActor(context),
+        restoreCluster,
+        { backupId: requireIdOf('Backup', backupId), ...input },
+        { idempotencyKey, expectedVersion: null },
+      ),
+  }),
+);
