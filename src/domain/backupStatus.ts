@@ -1,8 +1,10 @@
 import type { BackupStatus, InstanceBackupStatus } from '#generated/prisma/enums.ts';
 
+/** Where the removal of a backup stands. */
+export type BackupRemoval = 'NONE' | 'BEGUN' | 'DONE';
+
 type BackupView = {
-  /** Where its removal stands. */
-  removal: 'NONE' | 'BEGUN' | 'DONE';
+  removal: BackupRemoval;
   parts: readonly InstanceBackupStatus[];
 };
 
@@ -24,6 +26,12 @@ export const backupTransitions = {
   DELETING: ['DELETED'],
   DELETED: [],
 } as const satisfies Record<BackupStatus, readonly BackupStatus[]>;
+
+/** Where its removal stands, as its status tells. */
+export function removalOf(status: BackupStatus): BackupRemoval {
+  if (status === 'DELETED') return 'DONE';
+  return status === 'DELETING' ? 'BEGUN' : 'NONE';
+}
 
 /** True if it holds the data of its whole cluster. */
 export const isCompleted = (status: BackupStatus): boolean => status === 'COMPLETED';

@@ -35,7 +35,10 @@ export const backupCluster = defineOperation<BackupClusterInput>({
   input: inputSchema,
   deadlineMs: 6 * hourMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
-  blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isServing(cluster)],
+  blockers: ({ cluster }) => {
+    const held = [...clusterIsThere(cluster), ...clusterIsFree(cluster)];
+    return held.length > 0 ? held : isServing(cluster);
+  },
   record: recordBackup,
   reopen: async () => {
     throw new OperationNotRetryableError('BACKUP_CLUSTER', 'a backup that failed keeps no files; take another one');

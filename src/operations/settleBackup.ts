@@ -1,7 +1,6 @@
 import { assertTransition } from '#domain/assertTransition.ts';
-import { backupTransitions, deriveBackupStatus, isBeingTaken, isRemoved } from '#domain/backupStatus.ts';
+import { backupTransitions, deriveBackupStatus, isBeingTaken, isRemoved, removalOf } from '#domain/backupStatus.ts';
 import type { Change } from '#events/transact.ts';
-import type { BackupStatus } from '#generated/prisma/enums.ts';
 
 type Settlement = {
   now: Date;
@@ -26,7 +25,7 @@ export async function settleBackup(
     include: { parts: { select: { status: true } } },
   });
   const status = deriveBackupStatus({
-    removal: removal ?? removalSoFar(backup.status),
+    removal: removal ?? removalOf(backup.status),
     parts: backup.parts.map((part) => part.status),
   });
   if (status === backup.status) return;
@@ -50,9 +49,4 @@ export async function settleBackup(
     toStatus: status,
     payload: { cluster: backup.clusterName, backup: backup.name, backupId, reason },
   });
-}
-
-function removalSoFar(status: BackupStatus): 'NONE' | 'BEGUN' | 'DONE' {
-  if (status === 'DELETED') return 'DONE';
-  return status === 'DELETING' ? 'BEGUN' : 'NONE';
 }
