@@ -54,7 +54,12 @@ function planRemoval({ instances }: ClusterFacts): PlannedStep[] {
   return [...instances.map(planRemove), { key: networkStep, name: 'remove the network', instanceId: null }];
 }
 
-async function removeNetwork({ cluster, provider, change }: StepContext): Promise<null> {
+/** The cluster's network, and all that is left of it on its host, is gone. */
+export async function removeNetwork({
+  cluster,
+  provider,
+  change,
+}: Pick<StepContext, 'cluster' | 'provider' | 'change'>): Promise<null> {
   await provider.destroyNetwork(cluster.id);
   await change(({ tx }) =>
     tx.cluster.update({ where: { id: cluster.id }, data: { networkCidr: null, networkPeers: [] } }),

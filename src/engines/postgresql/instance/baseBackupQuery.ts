@@ -10,6 +10,9 @@ export type BaseBackupSink = {
   manifest(chunk: Buffer): void;
 };
 
+/** A place in the write-ahead log. */
+export type WalPosition = { lsn: string; timeline: number };
+
 type Row = { fields: (string | null)[] };
 
 /** Kinds of CopyData in the answer to BASE_BACKUP: PostgreSQL's documentation, "Streaming Replication Protocol". */
@@ -21,6 +24,8 @@ const kinds = { newArchive: 0x6e, content: 0x64, progress: 0x70, manifest: 0x6d 
  */
 export class BaseBackupQuery implements Submittable {
   readonly done: Promise<void>;
+  /** Where the backup begins and, once it is done, where its data are consistent. Null: not told yet. */
+  readonly positions: { start: WalPosition | null; end: WalPosition | null } = { start: null, end: null };
   readonly #text: string;
   readonly #sink: BaseBackupSink;
   readonly #lends: boolean;
@@ -56,6 +61,8 @@ export class BaseBackupQuery implements Submittable {
   }
 
   handleDataRow({ fields }: Row): void {
+    if (this.#results === 1) this.positions.start = positionOf(fields);
+    if (this.#results === 3) this.positions.end = positionOf(fields);
     if (this.#results !== 2) return;
     const [oid, , kibibytes] = fields;
     if (oid !== null && oid !== undefined) this.#tablespaces += 1;
@@ -98,4 +105,8 @@ export class BaseBackupQuery implements Submittable {
     if (this.#inManifest) this.#sink.manifest(Buffer.from(bytes));
     else if (!this.#sink.archive(this.#lends ? bytes : Buffer.from(bytes))) this.#connection?.stream.pause();
   }
+}
+
+function positionOf([lsn, timeline]: Row['fields']): WalPosition | null {
+  return lsn == null || timeline == null ? null : { lsn, timeline: Number(timeline) };
 }
