@@ -13,11 +13,11 @@ import type { Monitor, MonitorDeps } from './monitor.ts';
 const everyMs = 500;
 /** A watch that was broken off for longer than this begins anew: the process was frozen, or the clock was set. */
 const longestBreakMs = 2500;
-const firstPauseMs = 15_000;
-const longestPauseMs = 300_000;
+/** After a failover that failed, or was refused, the next one is not asked for before this has passed. */
+const pauseAfterFailureMs = 30_000;
+const pauseAfterRefusalMs = 5000;
 
 type Watched = { suspicion: Suspicion; since: Date; sinceMs: number };
-type Pause = { count: number; untilMs: number };
 
 /**
  * Promotes a replica where a primary is gone beyond doubt, through the same door as a person, with what was seen in the log. Time is
@@ -25,7 +25,7 @@ type Pause = { count: number; untilMs: number };
  */
 export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = () => performance.now()): Monitor {
   const watched = new Map<string, Watched>();
-  const pauses = new Map<string, Pause>();
+  const refusedUntilMs = new Map<string, number>();
   let last: { mono: number; wall: number } | null = null;
 
   function unbroken(): boolean {
@@ -46,18 +46,14 @@ export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = ()
     for (const { id } of cluster.instances) deps.bus.publish(`observe:${id}`);
     const suspectedForMs = monotonicNow() - sinceMs;
     if (suspectedForMs < cluster.failover.detectAfterSeconds * 1000) return;
-    if ((pauses.get(cluster.id)?.untilMs ?? 0) > monotonicNow()) return;
+    if ((refusedUntilMs.get(cluster.id) ?? 0) > monotonicNow() || (await hasJustFailed(deps, cluster))) return;
     const primary = assertPresent(wantedPrimary(cluster), 'primary');
     const presence = await presenceOf(deps, cluster, primary);
     const inquiry: Inquiry = { suspicion, suspectedForMs, suspectedSince: since, presence };
     const doubt = doubtOf(cluster, inquiry);
     if (doubt !== null) return deps.logger.info({ cluster: cluster.name, suspicion, doubt }, 'a primary may be gone');
-    const count = (pauses.get(cluster.id)?.count ?? 0) + 1;
-    pauses.set(cluster.id, {
-      count,
-      untilMs: monotonicNow() + Math.min(firstPauseMs * 2 ** (count - 1), longestPauseMs),
-    });
-    await askForFailover(deps, cluster, evidenceOf(deps, cluster, inquiry));
+    if (await askForFailover(deps, cluster, evidenceOf(deps, cluster, inquiry))) refusedUntilMs.delete(cluster.id);
+    else refusedUntilMs.set(cluster.id, monotonicNow() + pauseAfterRefusalMs);
   }
 
   return {
@@ -71,7 +67,6 @@ export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = ()
       });
       const ids = new Set(suspects.map(({ cluster }) => cluster.id));
       for (const id of watched.keys()) if (!ids.has(id)) watched.delete(id);
-      for (const [id, { untilMs }] of pauses) if (untilMs + longestPauseMs < monotonicNow()) pauses.delete(id);
       await Promise.all(suspects.map(({ cluster, suspicion }) => look(cluster, watch(cluster, suspicion))));
     },
   };
@@ -143,18 +138,27 @@ const sighting = ({ name, status, observedAt, observation }: InstanceFacts): Jso
   position: observation?.replication?.position ?? null,
 });
 
-async function askForFailover(deps: MonitorDeps, cluster: ClusterFacts, evidence: JsonObject): Promise<void> {
+async function hasJustFailed({ db, clock }: MonitorDeps, { id: clusterId }: ClusterFacts): Promise<boolean> {
+  const since = new Date(clock.now().getTime() - pauseAfterFailureMs);
+  const failed = { clusterId, kind: 'PROMOTE_INSTANCE', status: 'FAILED', finishedAt: { gt: since } } as const;
+  return (await db.operation.count({ where: failed })) > 0;
+}
+
+/** False: it was refused. */
+async function askForFailover(deps: MonitorDeps, cluster: ClusterFacts, evidence: JsonObject): Promise<boolean> {
   const actor: Actor = { kind: 'SYSTEM', projectId: cluster.projectId, name: 'automatic failover' };
   const input = { clusterId: cluster.id, mode: 'FAILOVER', evidence };
   try {
     const options = { idempotencyKey: null, expectedVersion: cluster.version };
     const { operationId } = await accept(deps, actor, promoteInstance, input, options);
     deps.logger.warn({ cluster: cluster.name, operationId, evidence }, 'a primary is gone; a replica is promoted');
+    return true;
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     deps.logger.warn(
       { cluster: cluster.name, evidence, reason: error.message },
       'a primary is gone; no replica can be promoted',
     );
+    return false;
   }
 }

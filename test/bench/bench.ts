@@ -4,6 +4,7 @@ import { additionTime } from './additionTime.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { clustersPage } from './clustersPage.ts';
 import { creationTime } from './creationTime.ts';
+import { promotionGap } from './promotionGap.ts';
 import { residentMemory } from './residentMemory.ts';
 import { restartGap } from './restartGap.ts';
 import { startTime } from './startTime.ts';
@@ -15,6 +16,7 @@ const benchmarks: Record<string, Benchmark> = {
   startTime,
   restartGap,
   additionTime,
+  promotionGap,
 };
 
 const tell = (line: string) => process.stdout.write(`${line}\n`);

@@ -1,0 +1,238 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { isBefore, lsnDifference, lsnToBytes } from '#engines/postgresql/lsn.ts';
+import {
+  elect,
+  electable,
+  promoteBlockers,
+  promotionCandidates,
+  ranked,
+  stray,
+  unseenReplicas,
+} from '#engines/postgresql/promotion.ts';
+import { clusterFacts, instanceFacts, observation } from '../../support/facts.ts';
+
+const toLsn = (bytes: bigint) =>
+  `${(bytes >> 32n).toString(16).toUpperCase()}/${(bytes & 0xffffffffn).toString(16).toUpperCase()}`;
+const engineFacts = (timeline: number, lsn: string, inRecovery: boolean) => ({
+  ...{ version: '18.4', inRecovery, timeline, currentLsn: lsn, maxConnections: 64, systemIdentifier: '1' },
+  ...{
+    receivedLsn: inRecovery ? lsn : null,
+    replayedLsn: inRecovery ? lsn : null,
+    databaseSizeBytes: 0,
+    replicas: [],
+    slots: [],
+  },
+});
+
+const primary = (lsn = '0/1000', parts: Partial<InstanceFacts> = {}) =>
+  instanceFacts({
+    id: 'p',
+    role: 'PRIMARY',
+    observation: observation({ role: 'PRIMARY', engine: engineFacts(1, lsn, false) }),
+    ...parts,
+  });
+const replica = (
+  id: string,
+  { timeline = 1, lsn = '0/1000', state = 'streaming' as string | null, ...parts }: ReplicaParts = {},
+) =>
+  instanceFacts({
+    id,
+    role: 'REPLICA',
+    observation: observation({
+      role: 'REPLICA',
+      replication: { upstream: 'p:5432', state, lagBytes: 0, lagSeconds: 0, position: lsn },
+      engine: engineFacts(timeline, lsn, true),
+    }),
+    ...parts,
+  });
+type ReplicaParts = Partial<InstanceFacts> & { timeline?: number; lsn?: string; state?: string | null };
+
+const gone = { status: 'DOWN' as const };
+const group = (instances: InstanceFacts[], parts: Partial<ClusterFacts> = {}) =>
+  clusterFacts({ instances, primaryInstanceId: 'p', ...parts });
+const codes = (cluster: ClusterFacts, request: Partial<Parameters<typeof promoteBlockers>[1]>) =>
+  promoteBlockers(cluster, { mode: 'PLANNED', target: null, maxLagBytes: 1000, acceptDataLoss: false, ...request }).map(
+    (error) => ('reason' in error ? error.reason : error.code),
+  );
+
+describe('a position in the WAL', () => {
+  const bytes = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n });
+  test('is compared as a number', () => {
+    fc.assert(
+      fc.property(bytes, bytes, (a, b) => {
+        expect(lsnToBytes(toLsn(a))).toBe(a);
+        expect(isBefore(toLsn(a), toLsn(b))).toBe(a < b);
+        expect(lsnDifference(toLsn(a), toLsn(b))).toBe(a > b ? Number(a - b) : 0);
+      }),
+    );
+  });
+});
+
+describe('the election', () => {
+  const standing = fc.record({
+    name: fc.string({ minLength: 1, maxLength: 3 }),
+    timeline: fc.integer({ min: 1, max: 3 }),
+    position: fc.bigInt({ min: 0n, max: 2n ** 40n }),
+  });
+  const standings = fc
+    .uniqueArray(standing, { selector: ({ name }) => name, minLength: 1, maxLength: 8 })
+    .map((all) => all.map(({ position, ...rest }) => ({ ...rest, instanceId: rest.name, lsn: toLsn(position) })));
+
+  test('takes nobody who has less than another of the newest timeline, whatever the order', () => {
+    fc.assert(
+      fc.property(standings, fc.nat(), (all, seed) => {
+        const [chosen] = electable(all);
+        const shuffled = all.toSorted(
+          (a, b) => ((a.name.charCodeAt(0) * seed) % 7) - ((b.name.charCodeAt(0) * seed) % 7),
+        );
+        expect(electable(shuffled)[0]).toEqual(chosen);
+        const newest = Math.max(...all.map(({ timeline }) => timeline));
+        expect(chosen?.timeline).toBe(newest);
+        for (const { timeline, lsn } of all) {
+          if (timeline === newest) expect(isBefore(chosen?.lsn ?? '', lsn)).toBe(false);
+        }
+      }),
+    );
+  });
+
+  test('decides between equals by their names', () => {
+    const equal = ['c', 'a', 'b'].map((name) => ({ instanceId: name, name, timeline: 1, lsn: '0/10' }));
+    expect(ranked(equal).map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('takes the healthy replica that has received most', () => {
+    const cluster = group([
+      primary('0/3000', gone),
+      replica('a', { lsn: '0/2000' }),
+      replica('b', { lsn: '0/2500' }),
+      replica('c', { lsn: '0/2F00', ...gone }),
+    ]);
+    expect(elect(cluster)?.id).toBe('b');
+    expect(promotionCandidates(cluster, 'FAILOVER').map(({ instance, lagBytes }) => [instance.id, lagBytes])).toEqual([
+      ['b', 0xb00],
+      ['a', 0x1000],
+    ]);
+  });
+
+  test('takes nobody who stayed behind on an older timeline than the primary', () => {
+    const last = primary('0/3000', {
+      ...gone,
+      observation: observation({ serving: false, engine: { last: { timeline: 2, currentLsn: '0/3000' } } }),
+    });
+    expect(elect(group([last, replica('a', { timeline: 1, lsn: '0/9000' })]))).toBeNull();
+    expect(elect(group([last, replica('a', { timeline: 2 })]))?.id).toBe('a');
+  });
+});
+
+describe('a promotion is refused', () => {
+  const [a, b] = [replica('a'), replica('b')];
+  test('in no way between a healthy primary and a healthy replica', () => {
+    expect(codes(group([primary(), a, b]), { target: a })).toEqual([]);
+    expect(codes(group([primary('0/1000', gone), a, b]), { mode: 'FAILOVER', target: b })).toEqual([]);
+  });
+
+  test.each([
+    ['the primary itself', group([primary(), a]), { target: primary() }, ['IS_PRIMARY']],
+    ['an unhealthy replica', group([primary(), replica('a', gone)]), { target: replica('a', gone) }, ['NOT_HEALTHY']],
+    [
+      'one without its agent',
+      group([primary(), replica('a', { agentLostAt: new Date() })]),
+      { target: replica('a', { agentLostAt: new Date() }) },
+      ['NOT_HEALTHY'],
+    ],
+    [
+      'one that does not stream, as planned',
+      group([primary(), replica('a', { state: null })]),
+      { target: replica('a', { state: null }) },
+      ['NOT_HEALTHY'],
+    ],
+    ['nobody there', group([primary()]), {}, ['NO_CANDIDATE']],
+    ['a healthy primary’s successor', group([primary(), a]), { mode: 'FAILOVER' }, ['PRIMARY_HEALTHY']],
+    ['a lost primary’s, as planned', group([primary('0/1', gone), a]), {}, ['NO_PRIMARY']],
+    ['one too far behind', group([primary('0/2000', gone), a]), { mode: 'FAILOVER' }, ['REPLICA_TOO_FAR_BEHIND']],
+    [
+      'one of a synchronous group that is not all seen',
+      group([primary('0/1000', gone), a, replica('b', gone)], { synchronous: true }),
+      { mode: 'FAILOVER' },
+      ['REPLICAS_UNSEEN'],
+    ],
+  ] as const)('%s', (_what, cluster, request, expected) => {
+    expect(codes(cluster, request)).toEqual(expected);
+  });
+
+  test('unless the loss is accepted', () => {
+    const cluster = group([primary('0/1000', gone), a, replica('b', gone)], { synchronous: true });
+    expect(codes(cluster, { mode: 'FAILOVER', acceptDataLoss: true })).toEqual([]);
+  });
+
+  test('or else somebody can be promoted: there is no request without a blocker and without a candidate', () => {
+    const status = fc.constantFrom('ACTIVE' as const, 'DOWN' as const, 'UNREACHABLE' as const, 'STOPPED' as const);
+    const state = fc.constantFrom('streaming', null);
+    const anyReplica = fc.record({
+      status,
+      state,
+      timeline: fc.integer({ min: 1, max: 2 }),
+      lsn: fc.constantFrom('0/1000', '0/F00'),
+    });
+    fc.assert(
+      fc.property(
+        status,
+        fc.array(anyReplica, { maxLength: 4 }),
+        fc.boolean(),
+        fc.constantFrom('PLANNED' as const, 'FAILOVER' as const),
+        (primaryStatus, replicas, synchronous, mode) => {
+          const instances = replicas.map((parts, index) => replica(`r${index}`, parts));
+          const cluster = group([primary('0/1000', { status: primaryStatus }), ...instances], { synchronous });
+          const all = promotionCandidates(cluster, mode);
+          for (const target of [null, ...cluster.instances]) {
+            const request = { mode, target, maxLagBytes: 1000, acceptDataLoss: false };
+            if (promoteBlockers(cluster, request).length > 0) continue;
+            expect(all.some(({ instance }) => target === null || instance.id === target.id)).toBe(true);
+            if (mode === 'FAILOVER') expect(unseenReplicas(cluster)).toEqual([]);
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe('the replicas that an acknowledged write may be on', () => {
+  /** ANY 1 of N: whatever single replica has the last write, the election among those that are seen must find it. */
+  test('are all seen before one is promoted, so that the last write is found wherever it is', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 6 }),
+        fc.nat(),
+        fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+        (count, pick, seen) => {
+          const holder = pick % count;
+          const replicas = Array.from({ length: count }, (_, index) =>
+            replica(`r${index}`, { lsn: index === holder ? '0/2000' : '0/1000', ...(seen[index] ? {} : gone) }),
+          );
+          const cluster = group([primary('0/1000', gone), ...replicas], { synchronous: true });
+          if (unseenReplicas(cluster).length === 0) expect(elect(cluster)?.id).toBe(`r${holder}`);
+          else expect(replicas.some((_, index) => !seen[index])).toBe(true);
+        },
+      ),
+    );
+  });
+});
+
+describe('a stray instance', () => {
+  test.each([
+    ['a replica that streams', replica('a'), null],
+    ['one that streams from nobody', replica('a', { state: null }), expect.stringContaining('does not stream')],
+    [
+      'a former primary',
+      replica('a', { observation: observation({ serving: false, role: 'PRIMARY' }) }),
+      expect.stringContaining('primary'),
+    ],
+    ['one behind a fence', replica('a', { fencedAt: new Date() }), expect.stringContaining('fenced')],
+    ['one without its agent', replica('a', { state: null, agentLostAt: new Date() }), null],
+  ])('is told: %s', (_what, instance, why) => {
+    expect(stray(group([primary(), instance]), instance)).toEqual(why);
+    expect(stray(group([primary('0/1', gone), instance]), instance)).toBeNull();
+  });
+});
