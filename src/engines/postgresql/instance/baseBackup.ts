@@ -6,6 +6,7 @@ import type { ServerAddress } from '../commands.ts';
 import { replicatorRole } from '../roles.ts';
 import { manifestDifference } from './backupManifest.ts';
 import { BaseBackupQuery, type BaseBackupSink } from './baseBackupQuery.ts';
+import { type Checksums, quickChecksums } from './checksums.ts';
 
 export type BaseBackupRequest = {
   from: ServerAddress;
@@ -27,8 +28,8 @@ export class ForeignTablespace extends Error {}
 
 const connectMs = 5000;
 /** WAL is left out: the replica gets it through its slot, which has held it back since before the backup began. */
-const command =
-  "BASE_BACKUP (LABEL 'grove', PROGRESS, CHECKPOINT 'fast', WAL false, WAIT false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'SHA256')";
+const command = ({ algorithm }: Checksums) =>
+  `BASE_BACKUP (LABEL 'grove', PROGRESS, CHECKPOINT 'fast', WAL false, WAIT false, MANIFEST 'yes', MANIFEST_CHECKSUMS '${algorithm}')`;
 
 /**
  * Takes a base backup over the replication protocol, unpacks it and compares it with its manifest. It is durable on return,
@@ -37,11 +38,12 @@ const command =
 export async function baseBackup(request: BaseBackupRequest): Promise<{ bytes: number; files: number }> {
   // Few agents ever need it: it is loaded when one does.
   const { unpackArchive } = await import('./unpackArchive.ts');
-  const { input, unpacked } = unpackArchive(request.into, request.owner);
+  const checksums = await quickChecksums();
+  const { input, unpacked } = unpackArchive(request.into, request.owner, checksums);
   const unpackFailed = new AbortController();
   unpacked.catch((error: unknown) => unpackFailed.abort(error));
   const signal = AbortSignal.any([request.signal, unpackFailed.signal]);
-  const manifest = await receive({ ...request, signal }, input).catch(async (error: unknown) => {
+  const manifest = await receive({ ...request, signal }, checksums, input).catch(async (error: unknown) => {
     const cause = signal.aborted ? signal.reason : error;
     // With an error: without one, unpacking would not end.
     input.destroy(new Error('The base backup was cut off.'));
@@ -55,7 +57,7 @@ export async function baseBackup(request: BaseBackupRequest): Promise<{ bytes: n
 }
 
 /** Lets the server send the backup into `archive`, no faster than that takes it. Answers with the manifest. */
-async function receive(request: BaseBackupRequest, archive: Writable): Promise<Buffer> {
+async function receive(request: BaseBackupRequest, checksums: Checksums, archive: Writable): Promise<Buffer> {
   const socket = new Socket();
   const abort = () => socket.destroy();
   const client = replicationClient(request, socket);
@@ -80,7 +82,7 @@ async function receive(request: BaseBackupRequest, archive: Writable): Promise<B
       manifest: (chunk) => manifest.push(chunk),
     };
     // What unpacks is done with a chunk when its `write` returns.
-    const query = new BaseBackupQuery(command, sink, { lends: true });
+    const query = new BaseBackupQuery(command(checksums), sink, { lends: true });
     archive.on('drain', () => query.resume());
     client.query(query);
     await query.done;
