@@ -78,7 +78,7 @@ async function archiveOf(
       onProgress: (bytes, total) => progress(`copied ${inMebibytes(bytes)} of ${inMebibytes(total)} MiB`),
       signal,
     },
-    { wal: true, lends: false },
+    { wal: true, lends: false, checksums: 'SHA256' },
     (query) => {
       resume = () => query.resume();
       return (chunk) => {

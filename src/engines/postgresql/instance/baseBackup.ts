@@ -1,5 +1,6 @@
 import type { ServerUser } from '#lib/serverUser.ts';
 import { manifestDifference } from './backupManifest.ts';
+import { quickChecksums } from './checksums.ts';
 import { type BackupSource, receiveBaseBackup } from './receiveBaseBackup.ts';
 
 export type BaseBackupRequest = BackupSource & {
@@ -18,12 +19,14 @@ export class DamagedBackup extends Error {}
 export async function baseBackup(request: BaseBackupRequest): Promise<{ bytes: number; files: number }> {
   // Few agents ever need it: it is loaded when one does.
   const { unpackArchive } = await import('./unpackArchive.ts');
-  const { input, unpacked } = unpackArchive(request.into, request.owner);
+  const checksums = await quickChecksums();
+  const { input, unpacked } = unpackArchive(request.into, request.owner, checksums);
   const unpackFailed = new AbortController();
   unpacked.catch((error: unknown) => unpackFailed.abort(error));
   const signal = AbortSignal.any([request.signal, unpackFailed.signal]);
   // WAL is left out: the replica gets it through its slot, which has held it back since before the backup began.
-  const received = receiveBaseBackup({ ...request, signal }, { wal: false, lends: true }, (query) => {
+  const options = { wal: false, lends: true, checksums: checksums.algorithm };
+  const received = receiveBaseBackup({ ...request, signal }, options, (query) => {
     input.on('drain', () => query.resume());
     return (chunk) => input.write(chunk);
   });

@@ -4,6 +4,7 @@ import { Client, type ClientConfig } from 'pg';
 import type { ServerAddress } from '../commands.ts';
 import { replicatorRole } from '../roles.ts';
 import { BaseBackupQuery, type BaseBackupSink, type WalPosition } from './baseBackupQuery.ts';
+import type { Checksums } from './checksums.ts';
 
 /** The server that is copied. */
 export type BackupSource = {
@@ -25,6 +26,8 @@ type Options = {
   wal: boolean;
   /** Whether whoever takes the archive is done with a chunk when it returns. */
   lends: boolean;
+  /** The kind of checksum that the manifest has of each file. */
+  checksums: Checksums['algorithm'];
 };
 
 /** Takes the archive (tar) as it comes. False: no more for now; `resume` of the query when there may be more. */
@@ -32,8 +35,8 @@ type TakeArchive = (chunk: Buffer) => boolean;
 
 const connectMs = 5000;
 
-const baseBackupCommand = ({ wal }: Pick<Options, 'wal'>) =>
-  `BASE_BACKUP (LABEL 'grove', PROGRESS, CHECKPOINT 'fast', WAL ${wal}, WAIT false, MANIFEST 'yes', MANIFEST_CHECKSUMS 'SHA256')`;
+const baseBackupCommand = ({ wal, checksums }: Options) =>
+  `BASE_BACKUP (LABEL 'grove', PROGRESS, CHECKPOINT 'fast', WAL ${wal}, WAIT false, MANIFEST 'yes', MANIFEST_CHECKSUMS '${checksums}')`;
 
 /** Lets a server send a base backup over the replication protocol, no faster than its archive is taken. */
 export async function receiveBaseBackup(

@@ -1,10 +1,10 @@
-import { createHash, type Hash } from 'node:crypto';
 import { chownSync, close, closeSync, fchownSync, fdatasync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import type { ServerUser } from '#lib/serverUser.ts';
 import type { ReceivedFile } from './backupManifest.ts';
+import { type Checksums, type FileChecksum, sha256Checksums } from './checksums.ts';
 import { type TarEntry, TarReader } from './tarReader.ts';
 
 export type UnpackedArchive = { files: Map<string, ReceivedFile>; bytes: number };
@@ -22,8 +22,9 @@ const neverFullBytes = 1024 * 1024;
 export function unpackArchive(
   into: string,
   owner: ServerUser | null,
+  checksums: Checksums = sha256Checksums,
 ): { input: Writable; unpacked: Promise<UnpackedArchive> } {
-  const directory = new UnpackingDirectory(into, owner);
+  const directory = new UnpackingDirectory(into, owner, checksums);
   const reader = new TarReader(directory);
   const { promise: unpacked, resolve, reject } = Promise.withResolvers<UnpackedArchive>();
   const input = new Writable({
@@ -52,7 +53,7 @@ export function unpackArchive(
   return { input, unpacked };
 }
 
-type OpenFile = { name: string; descriptor: number; hash: Hash; bytes: number; unsynced: number };
+type OpenFile = { name: string; descriptor: number; checksum: FileChecksum; bytes: number; unsynced: number };
 
 /** With synchronous calls: a data directory is a thousand small files, which cost several times as much without. */
 class UnpackingDirectory {
@@ -60,13 +61,15 @@ class UnpackingDirectory {
   bytes = 0;
   readonly #into: string;
   readonly #owner: ServerUser | null;
+  readonly #checksums: Checksums;
   readonly #syncs = new Set<Promise<void>>();
   #syncFailure: unknown = null;
   #file: OpenFile | null = null;
 
-  constructor(into: string, owner: ServerUser | null) {
+  constructor(into: string, owner: ServerUser | null, checksums: Checksums) {
     this.#into = into;
     this.#owner = owner;
+    this.#checksums = checksums;
   }
 
   begin({ name, type, mode }: TarEntry): void {
@@ -86,7 +89,7 @@ class UnpackingDirectory {
   content(chunk: Buffer): void {
     const file = this.#file;
     if (file === null) return;
-    file.hash.update(chunk);
+    file.checksum.update(chunk);
     for (let written = 0; written < chunk.length; ) written += writeSync(file.descriptor, chunk, written);
     file.bytes += chunk.length;
     file.unsynced += chunk.length;
@@ -100,7 +103,7 @@ class UnpackingDirectory {
     const file = this.#file;
     if (file === null) return;
     this.#file = null;
-    this.files.set(file.name, { bytes: file.bytes, sha256: file.hash.digest('hex') });
+    this.files.set(file.name, { bytes: file.bytes, ...file.checksum.digest() });
     this.bytes += file.bytes;
     this.#close(file);
   }
@@ -125,7 +128,7 @@ class UnpackingDirectory {
 
   #openFile(path: string, name: string, mode: number): void {
     const descriptor = openSync(path, 'wx', mode);
-    this.#file = { name, descriptor, hash: createHash('sha256'), bytes: 0, unsynced: 0 };
+    this.#file = { name, descriptor, checksum: this.#checksums.begin(), bytes: 0, unsynced: 0 };
     if (this.#owner !== null) fchownSync(descriptor, this.#owner.uid, this.#owner.gid);
   }
 
