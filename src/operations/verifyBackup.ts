@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { ClusterFacts } from '#domain/facts.ts';
 import { instancesDemand } from '#domain/quota.ts';
 import { removeNetwork } from './deleteCluster.ts';
 import { backupIdSchema } from './inputs.ts';
@@ -8,7 +7,7 @@ import type { StepContext } from './operation.ts';
 import { defineOperation, type RunStep } from './operation.ts';
 import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
 import { takeBackCluster } from './restoreCluster.ts';
-import { createFromBackup, planRestore, restoreInstances } from './restoreInstances.ts';
+import { createFromBackup, planRestore, type Restored, restoreInstances } from './restoreInstances.ts';
 
 const hourMs = 3_600_000;
 const recordStep = 'record';
@@ -45,10 +44,15 @@ export const verifyBackup = defineOperation<VerifyBackupInput>({
     ...cluster.instances.map(planRemove),
     { key: removeNetworkStep, name: 'remove the network', instanceId: null },
   ],
-  run: async ({ cluster, step }, { backupId }) => {
-    const { seededAgain } = await restoreInstances(cluster, step);
-    await step(recordStep, (context) => recordVerified(context, backupId));
-    await removeAll(cluster, step);
+  run: async ({ cluster, planned, step }, { backupId }) => {
+    const ids = [...new Set(planned.flatMap(({ instanceId }) => instanceId ?? []))];
+    // Once one of them is gone, what a worker that resumes finds is the removal, and what was found before is recorded.
+    const isWhole = ids.every((id) => cluster.instances.some((instance) => instance.id === id));
+    const restored = isWhole ? await restoreInstances(cluster, step) : { seededAgain: [] };
+    const { seededAgain } = await step(recordStep, (context) =>
+      recordVerified(context, backupId, restored.seededAgain),
+    );
+    await removeAll(ids, step);
     return { backupId, seededAgain };
   },
   cleanUp: takeBackCluster,
@@ -56,19 +60,21 @@ export const verifyBackup = defineOperation<VerifyBackupInput>({
   pointOfNoReturn: null,
 });
 
-async function recordVerified({ change, operationId }: StepContext, backupId: string): Promise<null> {
+async function recordVerified(
+  { change, operationId }: StepContext,
+  backupId: string,
+  seededAgain: Restored['seededAgain'],
+): Promise<Pick<Restored, 'seededAgain'>> {
   await change(async ({ tx, record }) => {
     const data = { lastVerifiedAt: new Date() };
     const { clusterId, clusterName, name } = await tx.backup.update({ where: { id: backupId }, data });
     const payload = { cluster: clusterName, backup: name, backupId };
     record({ type: 'BACKUP_VERIFIED', clusterId, operationId, payload });
   });
-  return null;
+  return { seededAgain };
 }
 
-async function removeAll({ instances }: ClusterFacts, step: RunStep): Promise<void> {
-  await Promise.all(
-    instances.map((instance) => step(removeStep(instance), (context) => removeInstance(context, instance))),
-  );
+async function removeAll(instanceIds: readonly string[], step: RunStep): Promise<void> {
+  await Promise.all(instanceIds.map((id) => step(removeStep({ id }), (context) => removeInstance(context, { id }))));
   await step(removeNetworkStep, removeNetwork);
 }

@@ -1,10 +1,10 @@
 import type { AccessRule, ClusterFacts } from '#domain/facts.ts';
 import type { Warning } from '#domain/warning.ts';
 
-/** The data goes with the cluster. */
+/** The data goes with the cluster; its backups stay. */
 export function dataLoss({ name, instances }: ClusterFacts): Warning[] {
   if (!instances.some(({ address }) => address !== null)) return [];
-  const message = `The data of cluster "${name}" goes with it, and Grove has no backup of it: it cannot be brought back.`;
+  const message = `The data of cluster "${name}" goes with it: only a backup that was taken before brings it back.`;
   return [{ code: 'DATA_LOSS', message }];
 }
 

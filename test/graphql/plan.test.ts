@@ -106,7 +106,7 @@ test('a dry run shows what blocks it as the errors that they are, and what goes 
         message: expect.stringContaining('protected from deletion'),
       },
     ],
-    warnings: [{ code: 'DATA_LOSS', message: expect.stringContaining('cannot be brought back') }],
+    warnings: [{ code: 'DATA_LOSS', message: expect.stringContaining('only a backup') }],
     quota: [
       { resource: 'INSTANCES', change: -1, used: expect.any(Number), limit: 1000 },
       { resource: 'STORAGE_GIB', change: -10, used: expect.any(Number), limit: 100_000 },
