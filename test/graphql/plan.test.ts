@@ -7,6 +7,7 @@ import {
   createGraphqlWorld,
   type GraphqlWorld,
   globalId,
+  insertBackup,
   insertCluster,
   insertOperation,
   type Variables,
@@ -33,7 +34,7 @@ test.each(mutations)('$name, as every change of a cluster, has a dry run', ({ fi
   expect(members).toContain('OperationPlanned');
 });
 
-const inputs: Record<string, (clusterId: string, lastInstanceId: string) => Variables> = {
+const inputs: Record<string, (clusterId: string, lastInstanceId: string, backupId: string) => Variables> = {
   createCluster: () => ({ name: 'planned', engine: 'fake', instanceCount: 1 }),
   updateCluster: (clusterId) => ({ clusterId, accessRules: [] }),
   deleteCluster: (clusterId) => ({ clusterId }),
@@ -42,6 +43,10 @@ const inputs: Record<string, (clusterId: string, lastInstanceId: string) => Vari
   restartCluster: (clusterId) => ({ clusterId }),
   promoteInstance: (clusterId, instanceId) => ({ clusterId, instanceId, mode: 'PLANNED' }),
   rejoinInstance: (clusterId, instanceId) => ({ clusterId, instanceId }),
+  backupCluster: (clusterId) => ({ clusterId }),
+  restoreCluster: (_clusterId, _instanceId, backupId) => ({ backupId, name: 'restored' }),
+  deleteBackup: (_clusterId, _instanceId, backupId) => ({ backupId }),
+  verifyBackup: (_clusterId, _instanceId, backupId) => ({ backupId }),
 };
 
 /** What speaks against a change of a cluster that is as it should be. */
@@ -62,7 +67,8 @@ const ask = (asker: Actor, mutation: string, input: Variables) =>
 test.each(mutations)('a dry run of $name writes nothing, whatever it is asked by', async ({ name }) => {
   const cluster = await insertCluster(world, actor, { instances: 2, healthLevel: 'HEALTHY' });
   const lastInstanceId = globalId('Instance', cluster.instanceIds.at(-1) ?? '');
-  const input = { ...inputs[name]?.(cluster.globalId, lastInstanceId), plan: true };
+  const backup = await insertBackup(world, actor, cluster);
+  const input = { ...inputs[name]?.(cluster.globalId, lastInstanceId, backup.globalId), plan: true };
   const viewer: Actor = { ...(actor as Actor & { kind: 'API_KEY' }), role: 'VIEWER' };
   const before = await storeDigest(world.operations.deps.db);
   const { data } = await ask(actor, name, { ...input, idempotencyKey: 'unused' });
