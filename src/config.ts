@@ -1,6 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
-import { isLoopbackNetwork } from '#domain/cidr.ts';
+import { canonicalCidr, isLoopbackNetwork } from '#domain/cidr.ts';
 import { StartupError } from '#lib/startupError.ts';
 
 const seconds = (fallback: number) => z.coerce.number('must be a number').positive('must be above 0').default(fallback);
@@ -13,6 +13,15 @@ const whole = (minimum: number, maximum: number) => {
 /** An empty variable is one that is not set: Compose files and CI pass on what they do not know as "". */
 const optional = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema);
+
+const networks = z
+  .string()
+  .transform((text) => text.split(',').map((network) => canonicalCidr(network.trim())))
+  .refine(
+    (list) => !list.includes(null),
+    'must be networks in CIDR notation with commas between them, like 127.0.0.0/8,10.0.0.0/8',
+  )
+  .transform((list) => list.filter((network) => network !== null));
 
 const environmentSchema = z.object({
   DATABASE_URL: optional(
@@ -47,6 +56,7 @@ const environmentSchema = z.object({
   GROVE_LOG_LEVEL: optional(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info')),
   GROVE_AGENT_LEASE_SECONDS: optional(seconds(10)),
   GROVE_OPERATIONS_AT_ONCE: optional(whole(1, 100).default(8)),
+  GROVE_WEBHOOK_ALLOW_PRIVATE: optional(networks.default([])),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
 
@@ -73,6 +83,10 @@ export const settings: readonly { name: string; meaning: string }[] = [
   { name: 'GROVE_LOG_LEVEL', meaning: 'trace, debug, info, warn, error, fatal or silent (default: info)' },
   { name: 'GROVE_AGENT_LEASE_SECONDS', meaning: 'silence after which an instance is UNREACHABLE (default: 10)' },
   { name: 'GROVE_OPERATIONS_AT_ONCE', meaning: 'operations that one worker runs at once (default: 8)' },
+  {
+    name: 'GROVE_WEBHOOK_ALLOW_PRIVATE',
+    meaning: 'networks that webhooks may reach although they are not public, with commas between (default: none)',
+  },
 ];
 
 /** The configuration of a process; every default is filled in. */
@@ -91,6 +105,8 @@ export type Config = {
   logLevel: string;
   agentLeaseMs: number;
   operationsAtOnce: number;
+  /** Canonical CIDR notation. */
+  webhookNetworks: readonly string[];
   path: string;
 };
 
@@ -118,6 +134,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv, workingDirectory: str
     logLevel: values.GROVE_LOG_LEVEL,
     agentLeaseMs: values.GROVE_AGENT_LEASE_SECONDS * 1000,
     operationsAtOnce: values.GROVE_OPERATIONS_AT_ONCE,
+    webhookNetworks: values.GROVE_WEBHOOK_ALLOW_PRIVATE,
     path: values.PATH,
   };
 }

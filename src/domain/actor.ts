@@ -11,7 +11,8 @@ export type Permission =
   | 'cluster:protect'
   | 'operation:control'
   | 'credentials:reveal'
-  | 'keys:manage';
+  | 'keys:manage'
+  | 'webhooks:manage';
 
 /** The least role that a permission needs (docs/security.md). */
 export const requiredRole = {
@@ -24,6 +25,7 @@ export const requiredRole = {
   'operation:control': 'OPERATOR',
   'credentials:reveal': 'ADMIN',
   'keys:manage': 'ADMIN',
+  'webhooks:manage': 'ADMIN',
 } satisfies Record<Permission, Role>;
 
 /** Who causes a change, as events and operations record it. */

@@ -9,6 +9,7 @@ const nouns = {
   Instance: 'The instance',
   Operation: 'The operation',
   ApiKey: 'The API key',
+  Webhook: 'The webhook',
 } as const;
 export type IdType = keyof typeof nouns;
 

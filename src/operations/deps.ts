@@ -34,6 +34,8 @@ export type OperationDeps = {
   silence: () => Silence;
   /** This process, as the operations that it runs name it. */
   workerId: string;
+  /** Networks (CIDR) that are not public and that webhooks may reach all the same. */
+  webhookNetworks: readonly string[];
   timing: OperationTiming;
 };
 

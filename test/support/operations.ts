@@ -43,6 +43,7 @@ export async function createTestOperations({ working = true }: { working?: boole
     secrets: createSecretBox(new Uint8Array(32)),
     silence: () => ({ now: new Date(), leaseMs: 60_000, listeningSince: startedAt }),
     workerId: 'test',
+    webhookNetworks: ['127.0.0.0/8'],
     timing: { cancelGraceMs: 100, stepRetryMs: 5, stepAttempts: 3 },
   };
   const stopping = new AbortController();
