@@ -9,6 +9,7 @@ let cluster: { id: string; globalId: string; instanceIds: string[] };
 let operation: { id: string; globalId: string };
 let instance: string;
 let ownersKey: string;
+let webhook: string;
 
 beforeAll(async () => {
   world = await createGraphqlWorld();
@@ -17,6 +18,9 @@ beforeAll(async () => {
   cluster = await insertCluster(world, owner, { name: 'secret', instances: 2 });
   operation = await insertOperation(world, owner, cluster.id);
   instance = globalId('Instance', cluster.instanceIds[0] ?? '');
+  const made =
+    'mutation { r: createWebhook(input: { url: "https://secret.test" }) { ... on CreateWebhookPayload { webhook { id } } } }';
+  webhook = (await world.ask(owner, made)).data.r.webhook.id;
   ownersKey = (await world.ask(owner, '{ viewer { key { id } } }')).data.viewer.key.id;
 });
 afterAll(() => world.close());
@@ -66,7 +70,7 @@ describe('what is of another project, unknown or malformed reads as null', () =>
   });
 
   test('ids of another project', async () => {
-    for (const id of [cluster.globalId, instance, operation.globalId, ownersKey]) {
+    for (const id of [cluster.globalId, instance, operation.globalId, ownersKey, webhook]) {
       expect(await world.ask(stranger, document, { id })).toEqual(nothing);
     }
   });
@@ -85,12 +89,13 @@ describe('what is of another project, unknown or malformed reads as null', () =>
 });
 
 test('the owner finds all of it', async () => {
-  const ids = [cluster.globalId, instance, operation.globalId];
+  const ids = [cluster.globalId, instance, operation.globalId, webhook];
   const answer = await world.ask(owner, 'query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }', { ids });
   expect(answer.data.nodes).toEqual([
     { __typename: 'Cluster', id: cluster.globalId },
     { __typename: 'Instance', id: instance },
     { __typename: 'Operation', id: operation.globalId },
+    { __typename: 'Webhook', id: webhook },
   ]);
 });
 
@@ -102,11 +107,12 @@ test('lists hold nothing of another project', async () => {
       operations { totalCount nodes { id } }
       events { totalCount nodes { type } }
       apiKeys { totalCount nodes { id } }
+      webhooks { totalCount nodes { url } }
     }
   `;
   const { data } = await world.ask(stranger, document);
   const counts = Object.values(data as Record<string, { totalCount: number }>).map(({ totalCount }) => totalCount);
-  expect(counts).toEqual([0, 0, 0, 1, 1]);
+  expect(counts).toEqual([0, 0, 0, 1, 1, 0]);
   expect(JSON.stringify(data)).not.toContain('secret');
   expect(data.apiKeys.nodes).not.toContainEqual({ id: ownersKey });
 });
@@ -128,9 +134,18 @@ describe('mutations find nothing of another project', () => {
     ['cancelOperation', 'operationId', 'operation'],
     ['retryOperation', 'operationId', 'operation'],
     ['revokeApiKey', 'apiKeyId', 'API key'],
+    ['updateWebhook', 'webhookId', 'webhook'],
+    ['deleteWebhook', 'webhookId', 'webhook'],
+    ['rotateWebhookSecret', 'webhookId', 'webhook'],
+    ['replayWebhook', 'webhookId', 'webhook'],
   ])('%s', async (mutation, argument, noun) => {
-    const change = mutation === 'updateCluster' ? ', deletionProtection: true' : '';
-    const foreign = { clusterId: cluster.globalId, operationId: operation.globalId, apiKeyId: ownersKey }[argument];
+    const change = { updateCluster: ', deletionProtection: true', updateWebhook: ', paused: true' }[mutation] ?? '';
+    const foreign = {
+      clusterId: cluster.globalId,
+      operationId: operation.globalId,
+      apiKeyId: ownersKey,
+      webhookId: webhook,
+    }[argument];
     for (const id of [foreign, encoded(`Cluster:${uuid}`), 'x']) {
       const answer = await world.ask(
         stranger,
