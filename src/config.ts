@@ -1,6 +1,8 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { canonicalCidr, isLoopbackNetwork } from '#domain/cidr.ts';
+import { limits } from '#domain/limits.ts';
+import type { QuotaLimits } from '#domain/quota.ts';
 import { StartupError } from '#lib/startupError.ts';
 
 const seconds = (fallback: number) => z.coerce.number('must be a number').positive('must be above 0').default(fallback);
@@ -57,6 +59,9 @@ const environmentSchema = z.object({
   GROVE_AGENT_LEASE_SECONDS: optional(seconds(10)),
   GROVE_OPERATIONS_AT_ONCE: optional(whole(1, 100).default(8)),
   GROVE_WEBHOOK_ALLOW_PRIVATE: optional(networks.default([])),
+  GROVE_QUOTA_INSTANCES: optional(whole(0, limits.quota).default(100)),
+  GROVE_QUOTA_STORAGE_GIB: optional(whole(0, limits.quota).default(10_000)),
+  GROVE_QUOTA_BACKUPS: optional(whole(0, limits.quota).default(1000)),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
 
@@ -87,6 +92,12 @@ export const settings: readonly { name: string; meaning: string }[] = [
     name: 'GROVE_WEBHOOK_ALLOW_PRIVATE',
     meaning: 'networks that webhooks may reach although they are not public, with commas between (default: none)',
   },
+  {
+    name: 'GROVE_QUOTA_INSTANCES',
+    meaning: 'instances that a project without a limit of its own may have (default: 100)',
+  },
+  { name: 'GROVE_QUOTA_STORAGE_GIB', meaning: 'GiB of storage that their sizes may come to (default: 10000)' },
+  { name: 'GROVE_QUOTA_BACKUPS', meaning: 'backups that such a project may keep (default: 1000)' },
 ];
 
 /** The configuration of a process; every default is filled in. */
@@ -107,6 +118,8 @@ export type Config = {
   operationsAtOnce: number;
   /** Canonical CIDR notation. */
   webhookNetworks: readonly string[];
+  /** What a project may have where it has no limit of its own. */
+  quotaDefaults: QuotaLimits;
   path: string;
 };
 
@@ -135,6 +148,11 @@ export function loadConfig(environment: NodeJS.ProcessEnv, workingDirectory: str
     agentLeaseMs: values.GROVE_AGENT_LEASE_SECONDS * 1000,
     operationsAtOnce: values.GROVE_OPERATIONS_AT_ONCE,
     webhookNetworks: values.GROVE_WEBHOOK_ALLOW_PRIVATE,
+    quotaDefaults: {
+      INSTANCES: values.GROVE_QUOTA_INSTANCES,
+      STORAGE_GIB: values.GROVE_QUOTA_STORAGE_GIB,
+      BACKUPS: values.GROVE_QUOTA_BACKUPS,
+    },
     path: values.PATH,
   };
 }

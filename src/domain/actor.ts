@@ -7,12 +7,14 @@ export type Permission =
   | 'cluster:create'
   | 'cluster:update'
   | 'cluster:scale'
+  | 'cluster:restart'
   | 'cluster:delete'
   | 'cluster:protect'
   | 'operation:control'
   | 'credentials:reveal'
   | 'keys:manage'
-  | 'webhooks:manage';
+  | 'webhooks:manage'
+  | 'quota:manage';
 
 /** The least role that a permission needs (docs/security.md). */
 export const requiredRole = {
@@ -20,12 +22,14 @@ export const requiredRole = {
   'cluster:create': 'OPERATOR',
   'cluster:update': 'OPERATOR',
   'cluster:scale': 'OPERATOR',
+  'cluster:restart': 'OPERATOR',
   'cluster:delete': 'OPERATOR',
   'cluster:protect': 'ADMIN',
   'operation:control': 'OPERATOR',
   'credentials:reveal': 'ADMIN',
   'keys:manage': 'ADMIN',
   'webhooks:manage': 'ADMIN',
+  'quota:manage': 'ADMIN',
 } satisfies Record<Permission, Role>;
 
 /** Who causes a change, as events and operations record it. */

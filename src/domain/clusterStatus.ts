@@ -59,6 +59,12 @@ export const acceptsChanges = (status: ClusterStatus): boolean => changeableStat
 
 export const changeableStatuses: readonly ClusterStatus[] = ['ACTIVE', 'DEGRADED'];
 
+/** Of a cluster that lives and that no operation holds, whatever its health. */
+export const freeStatuses: readonly ClusterStatus[] = ['ACTIVE', 'DEGRADED', 'DOWN'];
+
+/** True if an instance is known to accept writes. */
+export const acceptsWrites = (health: HealthLevel): boolean => health === 'HEALTHY' || health === 'DEGRADED';
+
 /**
  * True if the cluster's health is worth telling. While it is being made or removed its instances come and go, and each step of that
  * would look like a fault.

@@ -1,4 +1,5 @@
 import type { JsonObject } from '#lib/json.ts';
+import type { QuotaResource } from './quota.ts';
 
 /** Codes of expected failures. A code is for ever; more may be added. */
 export const errorCodes = [
@@ -11,8 +12,12 @@ export const errorCodes = [
   'NAME_TAKEN',
   'ENGINE_UNAVAILABLE',
   'TOPOLOGY',
+  'QUOTA_EXCEEDED',
   'DELETION_PROTECTED',
   'CLUSTER_STATUS',
+  'INSTANCE_STATUS',
+  'MINIMUM_INSTANCES',
+  'PRIMARY_NOT_DROPPABLE',
   'OPERATION_NOT_CANCELLABLE',
   'OPERATION_NOT_RETRYABLE',
 ] as const;
@@ -95,8 +100,8 @@ export class IdempotencyConflictError extends DomainError {
 export class NameTakenError extends DomainError {
   readonly code = 'NAME_TAKEN';
   readonly takenName: string;
-  constructor(takenName: string) {
-    super(`The name "${takenName}" is taken by another cluster of this project.`);
+  constructor(takenName: string, holder = 'another cluster of this project') {
+    super(`The name "${takenName}" is taken by ${holder}.`);
     this.takenName = takenName;
   }
 }
@@ -128,6 +133,37 @@ export class TopologyError extends DomainError {
   }
 }
 
+/** What each resource of a quota is called in a message. */
+const quotaNouns = {
+  INSTANCES: 'instances',
+  STORAGE_GIB: 'GiB of storage',
+  BACKUPS: 'backups',
+} as const satisfies Record<QuotaResource, string>;
+
+export class QuotaExceededError extends DomainError {
+  readonly code = 'QUOTA_EXCEEDED';
+  readonly resource: QuotaResource;
+  readonly limit: number;
+  /** What counts against the limit already, with what is reserved. */
+  readonly used: number;
+  readonly requested: number;
+  constructor({
+    resource,
+    limit,
+    used,
+    requested,
+  }: Record<'limit' | 'used' | 'requested', number> & { resource: QuotaResource }) {
+    super(
+      `${requested} more ${quotaNouns[resource]} would be too many: the project uses ${used} of ${limit}. ` +
+        'Delete what is not needed, or let an ADMIN raise the quota with updateProject.',
+    );
+    this.resource = resource;
+    this.limit = limit;
+    this.used = used;
+    this.requested = requested;
+  }
+}
+
 export class DeletionProtectedError extends DomainError {
   readonly code = 'DELETION_PROTECTED';
   constructor(cluster: string) {
@@ -142,10 +178,47 @@ export class ClusterStatusError extends DomainError {
   readonly code = 'CLUSTER_STATUS';
   readonly status: string;
   readonly allowedStatuses: readonly string[];
-  constructor(cluster: string, status: string, allowedStatuses: readonly string[]) {
-    super(`Cluster "${cluster}" is ${status}; this is possible only while it is ${allowedStatuses.join(' or ')}.`);
+  constructor(cluster: string, status: string, allowedStatuses: readonly string[], wayOut = '') {
+    const rule = `this is possible only while it is ${allowedStatuses.join(' or ')}`;
+    super(`Cluster "${cluster}" is ${status}; ${rule}.${wayOut === '' ? '' : ` ${wayOut}`}`);
     this.status = status;
     this.allowedStatuses = allowedStatuses;
+  }
+}
+
+/** The status of one of the instances does not allow the action. */
+export class InstanceStatusError extends DomainError {
+  readonly code = 'INSTANCE_STATUS';
+  readonly instanceId: string;
+  readonly status: string;
+  /** What is wrong with that, and the way out: a whole sentence or more. */
+  constructor({ id, name, status }: { id: string; name: string; status: string }, why: string) {
+    super(`Instance "${name}" is ${status}. ${why}`);
+    this.instanceId = id;
+    this.status = status;
+  }
+}
+
+/** Fewer instances would remain than the engine needs. */
+export class MinimumInstancesError extends DomainError {
+  readonly code = 'MINIMUM_INSTANCES';
+  readonly minimum: number;
+  readonly remaining: number;
+  constructor(cluster: string, { minimum, remaining }: { minimum: number; remaining: number }) {
+    super(
+      `Cluster "${cluster}" would have ${remaining} instances left; it needs at least ${minimum}. To remove all of it, use deleteCluster.`,
+    );
+    this.minimum = minimum;
+    this.remaining = remaining;
+  }
+}
+
+export class PrimaryNotDroppableError extends DomainError {
+  readonly code = 'PRIMARY_NOT_DROPPABLE';
+  readonly instanceId: string;
+  constructor({ id, name }: { id: string; name: string }) {
+    super(`Instance "${name}" is the primary and cannot be dropped. Promote another instance first.`);
+    this.instanceId = id;
   }
 }
 

@@ -37,6 +37,14 @@ export type EngineContext = {
   waitingFor(what: string | null): void;
 };
 
+/** How a server was restarted. */
+export type ServerRestart = {
+  /** Since when the new server runs, by its own clock (ISO 8601): what was observed of one that began earlier is of the old one. */
+  startedAt: string;
+  /** From when the server was told to stop until it served again, in milliseconds. Null: it did not run before. */
+  downMs: number | null;
+};
+
 /** What an agent answered to a command that could not be done. */
 export class AgentCommandFailed extends StepFailure {}
 
@@ -63,6 +71,15 @@ export interface Engine {
   bootstrap(context: EngineContext, first: InstanceFacts): Promise<void>;
   /** An instance joins the group and holds its data. Several may join at once. */
   join(context: EngineContext, joining: InstanceFacts): Promise<void>;
+  /**
+   * An instance leaves the group: nothing of the others keeps anything for it. Its server may run or not, and is stopped by whoever
+   * calls this. Several may leave at once.
+   */
+  leave(context: EngineContext, leaving: InstanceFacts): Promise<void>;
+  /** Pure: the instances in the order in which they restart one by one, so that the group accepts writes for as long as it can. */
+  restartOrder(cluster: ClusterFacts): InstanceFacts[];
+  /** The instance's server has ended in order and serves again. One that was stopped is started. */
+  restart(context: EngineContext, instance: InstanceFacts): Promise<ServerRestart>;
   /** The access rules of `context.cluster` are in force on the instance's running server. */
   applyAccess(context: EngineContext, instance: InstanceFacts): Promise<void>;
   /** The data path: written through the primary, read on every instance; roles and replication as wanted. */

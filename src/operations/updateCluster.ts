@@ -5,6 +5,7 @@ import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import { accessRulesSchema, clusterIdSchema } from './inputs.ts';
 import { defineOperation, type StepContext } from './operation.ts';
+import { nobodyMayConnect, sessionsEnd } from './warnings.ts';
 
 const minuteMs = 60_000;
 const inForceStep = 'in-force';
@@ -35,6 +36,8 @@ export const updateCluster = defineOperation<UpdateClusterInput>({
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isStaying(cluster)],
   inputBlockers: ({ cluster }, { accessRules }) => (changes(accessRules) ? isServing(cluster) : []),
+  warnings: ({ cluster }, { accessRules }) =>
+    changes(accessRules) ? [...nobodyMayConnect(cluster, accessRules), ...sessionsEnd(cluster, accessRules)] : [],
   accept: async ({ tx, record }, { cluster }, { accessRules, deletionProtection }) => {
     const data = {
       ...(changes(accessRules) ? { accessRules, accessRulesInForce: false } : {}),

@@ -65,7 +65,11 @@ export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): Fak
     ],
     health: ({ instances }) => ({
       level: instances.length > 0 && instances.every(({ status }) => status === 'ACTIVE') ? 'HEALTHY' : 'DEGRADED',
-      reasons: [],
+      reasons: instances.flatMap(({ id, name, status }) =>
+        status === 'ACTIVE'
+          ? []
+          : [{ code: 'INSTANCE_DOWN' as const, message: `${name} is ${status}.`, instanceId: id }],
+      ),
     }),
     bootstrap: async ({ signal }, { id, name }) => {
       await called(`bootstrap ${name}`, signal);
@@ -74,6 +78,17 @@ export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): Fak
     join: async ({ signal }, { id, name }) => {
       await called(`join ${name}`, signal);
       await observe(id, { role: 'REPLICA' });
+    },
+    leave: ({ signal }, { name }) => called(`leave ${name}`, signal),
+    restartOrder: ({ instances, primaryInstanceId }) => [
+      ...instances.filter(({ id }) => id !== primaryInstanceId),
+      ...instances.filter(({ id }) => id === primaryInstanceId),
+    ],
+    restart: async ({ signal }, { id, name, role }) => {
+      await called(`restart ${name}`, signal);
+      const startedAt = new Date().toISOString();
+      await observe(id, { role, startedAt });
+      return { startedAt, downMs: 7 };
     },
     applyAccess: ({ signal }, { name }) => called(`access ${name}`, signal),
     verify: ({ signal }) => called('verify', signal),

@@ -29,5 +29,6 @@ export type PostgresqlCommands = {
   readProbe: { input: { token: string }; result: { role: 'PRIMARY' | 'REPLICA'; replicationState: string | null } };
   start: { input: Record<string, never>; result: null };
   stop: { input: Record<string, never>; result: null };
-  restart: { input: Record<string, never>; result: null };
+  /** `downMs`: from when the server was told to stop until it accepted sessions again; null: it did not run before. */
+  restart: { input: Record<string, never>; result: { startedAt: string; downMs: number | null } };
 };

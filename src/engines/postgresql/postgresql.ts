@@ -4,6 +4,9 @@ import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine, EngineContext } from '../engine.ts';
 import type { AccessPolicy, PostgresqlCommands, ServerAddress } from './commands.ts';
 import { postgresqlHealth } from './health.ts';
+import { abandonedSlots, leave } from './leave.ts';
+import { primaryOf } from './primaryOf.ts';
+import { restart, restartOrder } from './restart.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from './roles.ts';
 import { slotName } from './slotName.ts';
 import type { PostgresqlToolchain } from './toolchain.ts';
@@ -22,6 +25,9 @@ export function createPostgresql(toolchain: PostgresqlToolchain): Engine {
     health: postgresqlHealth,
     bootstrap,
     join,
+    leave,
+    restartOrder,
+    restart,
     applyAccess,
     verify,
   };
@@ -34,6 +40,8 @@ async function bootstrap({ cluster, send }: EngineContext, first: InstanceFacts)
 async function join({ cluster, send }: EngineContext, joining: InstanceFacts): Promise<void> {
   const primary = primaryOf(cluster);
   const slot = slotName(joining.id);
+  const abandoned = abandonedSlots(cluster, primary);
+  if (abandoned.length > 0) await send<PostgresqlCommands, 'dropSlots'>(primary, 'dropSlots', { slotNames: abandoned });
   await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
   await send<PostgresqlCommands, 'clone'>(joining, 'clone', {
     primary: addressOf(primary),
@@ -71,14 +79,6 @@ function assertRole(
   if (wanted === 'REPLICA' && found.replicationState !== 'streaming') {
     throw new StepFailure('NOT_STREAMING', `${instance.name} does not stream from its primary.`, { retryable: true });
   }
-}
-
-function primaryOf(cluster: ClusterFacts): InstanceFacts {
-  const { instances, primaryInstanceId } = cluster;
-  const primary =
-    instances.find(({ id }) => id === primaryInstanceId) ?? instances.find(({ role }) => role === 'PRIMARY');
-  if (primary) return primary;
-  throw new StepFailure('NO_PRIMARY', `Cluster "${cluster.name}" has no primary.`, { retryable: true });
 }
 
 function addressOf({ name, address, port }: InstanceFacts): ServerAddress {

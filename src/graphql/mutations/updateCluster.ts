@@ -8,35 +8,39 @@ import {
   StaleVersionError,
 } from '#domain/errors.ts';
 import { limits } from '#domain/limits.ts';
-import { accept } from '#operations/accept.ts';
 import { updateCluster } from '#operations/updateCluster.ts';
 import { builder } from '../builder.ts';
-import { requireActor } from '../errors.ts';
 import { requireIdOf } from '../globalId.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
-import { clusterIdDescription, expectedVersionDescription, idempotencyKeyDescription } from './fieldDescriptions.ts';
+import { acceptOrPlan } from './acceptOrPlan.ts';
+import { changeResult } from './changeResult.ts';
+import {
+  clusterIdDescription,
+  expectedVersionDescription,
+  idempotencyKeyDescription,
+  planDescription,
+} from './fieldDescriptions.ts';
 
 const UpdateClusterPayload = acceptedPayload(
   'UpdateClusterPayload',
   'The request was accepted: the change is recorded, and is being put in force on the running servers.',
 );
 
+const UpdateClusterResult = changeResult('updateCluster', UpdateClusterPayload, [
+  NotFoundError,
+  ClusterBusyError,
+  ClusterStatusError,
+  StaleVersionError,
+  InvalidInputError,
+  IdempotencyConflictError,
+  ForbiddenError,
+]);
+
 builder.mutationField('updateCluster', (t) =>
   t.fieldWithInput({
-    type: UpdateClusterPayload,
+    type: UpdateClusterResult,
     description: 'Changes who may connect and whether the cluster may be deleted. What is left out stays.',
-    errors: {
-      types: [
-        NotFoundError,
-        ClusterBusyError,
-        ClusterStatusError,
-        StaleVersionError,
-        InvalidInputError,
-        IdempotencyConflictError,
-        ForbiddenError,
-      ],
-    },
     typeOptions: { description: 'What to change of a cluster.' },
     input: {
       clusterId: t.input.id({ required: true, description: clusterIdDescription }),
@@ -48,19 +52,15 @@ builder.mutationField('updateCluster', (t) =>
         description: 'True: the cluster cannot be deleted. Needs a key of role ADMIN.',
       }),
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
+      plan: t.input.boolean({ description: planDescription }),
       expectedVersion: t.input.int({ description: expectedVersionDescription }),
     },
-    resolve: async (
-      _root,
-      { input: { clusterId, idempotencyKey = null, expectedVersion = null, ...changes } },
-      context,
-    ) =>
-      await accept(
-        context.operations,
-        requireActor(context),
+    resolve: async (_root, { input: { clusterId, idempotencyKey, expectedVersion, plan, ...changes } }, context) =>
+      await acceptOrPlan(
+        context,
         updateCluster,
         { clusterId: requireIdOf('Cluster', clusterId), ...changes },
-        { idempotencyKey, expectedVersion },
+        { idempotencyKey, expectedVersion, plan },
       ),
   }),
 );

@@ -9,11 +9,15 @@ import {
   type FieldFault,
   ForbiddenError,
   IdempotencyConflictError,
+  InstanceStatusError,
   InvalidInputError,
+  MinimumInstancesError,
   NameTakenError,
   NotFoundError,
   OperationNotCancellableError,
   OperationNotRetryableError,
+  PrimaryNotDroppableError,
+  QuotaExceededError,
   StaleVersionError,
   TopologyError,
   type TopologyRule as TopologyRuleName,
@@ -21,6 +25,7 @@ import {
 import { builder } from '../builder.ts';
 import { describedEnum } from '../describedEnum.ts';
 import { requireActor } from '../errors.ts';
+import { QuotaResource } from './Quota.ts';
 
 export const ErrorCode = describedEnum<ErrorCodeName>(
   'ErrorCode',
@@ -32,11 +37,15 @@ export const ErrorCode = describedEnum<ErrorCodeName>(
     CLUSTER_BUSY: 'Another operation holds the cluster.',
     STALE_VERSION: 'The cluster has changed since the version that was expected.',
     IDEMPOTENCY_CONFLICT: 'The idempotency key was used for another request.',
-    NAME_TAKEN: 'Another cluster of the project has the name.',
+    NAME_TAKEN: 'Another cluster of the project, or another instance of the cluster, has the name.',
     ENGINE_UNAVAILABLE: 'The engine or its version is unknown, or cannot be run here.',
     TOPOLOGY: "The number or the sizes of the instances break the engine's rule.",
+    QUOTA_EXCEEDED: 'It is more than the project may have.',
     DELETION_PROTECTED: 'The cluster is protected from deletion.',
     CLUSTER_STATUS: "The cluster's status does not allow this.",
+    INSTANCE_STATUS: 'The status of one of the instances does not allow this.',
+    MINIMUM_INSTANCES: 'Fewer instances would remain than the engine needs.',
+    PRIMARY_NOT_DROPPABLE: 'The primary is among the instances to drop.',
     OPERATION_NOT_CANCELLABLE: 'The operation has ended, or is past its point of no return.',
     OPERATION_NOT_RETRYABLE: 'The operation did not fail, or its cluster has changed since.',
   },
@@ -137,7 +146,8 @@ builder.objectType(IdempotencyConflictError, {
 
 builder.objectType(NameTakenError, {
   name: 'NameTakenError',
-  description: 'Another cluster of the project has the name. The name of a deleted cluster is free.',
+  description:
+    'Another cluster of the project, or another instance of the cluster, has the name. Names of what is deleted are free.',
   interfaces,
   fields: (t) => ({ takenName: t.exposeString('takenName', { description: 'The name that was asked for.' }) }),
 });
@@ -160,6 +170,18 @@ builder.objectType(TopologyError, {
   }),
 });
 
+builder.objectType(QuotaExceededError, {
+  name: 'QuotaExceededError',
+  description: 'It is more than the project may have. An ADMIN can raise the quota with `updateProject`.',
+  interfaces,
+  fields: (t) => ({
+    resource: t.expose('resource', { type: QuotaResource, description: 'What there would be too much of.' }),
+    limit: t.exposeInt('limit', { description: 'The most that is accepted.' }),
+    used: t.exposeInt('used', { description: 'What counts against it already, with what is reserved.' }),
+    requested: t.exposeInt('requested', { description: 'What was asked for besides.' }),
+  }),
+});
+
 builder.objectType(DeletionProtectedError, {
   name: 'DeletionProtectedError',
   description: 'The cluster is protected from deletion. Turn `deletionProtection` off with `updateCluster` first.',
@@ -175,6 +197,51 @@ builder.objectType(ClusterStatusError, {
     allowedStatuses: t.stringList({
       description: 'The statuses in which it can be done.',
       resolve: ({ allowedStatuses }) => allowedStatuses,
+    }),
+  }),
+});
+
+builder.objectType(InstanceStatusError, {
+  name: 'InstanceStatusError',
+  description: 'The status of one of the instances does not allow this; `message` says why and what can be done.',
+  interfaces,
+  fields: (t) => ({
+    instance: t.prismaField({
+      type: 'Instance',
+      description: 'The instance.',
+      resolve: (query, { instanceId }, _args, context) =>
+        context.db.instance.findUniqueOrThrow({
+          ...query,
+          where: { id: instanceId, projectId: requireActor(context).projectId },
+        }),
+    }),
+    status: t.exposeString('status', { description: 'The status that it had.' }),
+  }),
+});
+
+builder.objectType(MinimumInstancesError, {
+  name: 'MinimumInstancesError',
+  description: 'Fewer instances would remain than the engine needs. `deleteCluster` removes all of a cluster.',
+  interfaces,
+  fields: (t) => ({
+    minimum: t.exposeInt('minimum', { description: 'The fewest instances that the engine allows.' }),
+    remaining: t.exposeInt('remaining', { description: 'How many would remain.' }),
+  }),
+});
+
+builder.objectType(PrimaryNotDroppableError, {
+  name: 'PrimaryNotDroppableError',
+  description: 'The primary is among the instances to drop. Promote another one first.',
+  interfaces,
+  fields: (t) => ({
+    instance: t.prismaField({
+      type: 'Instance',
+      description: 'The primary.',
+      resolve: (query, { instanceId }, _args, context) =>
+        context.db.instance.findUniqueOrThrow({
+          ...query,
+          where: { id: instanceId, projectId: requireActor(context).projectId },
+        }),
     }),
   }),
 });

@@ -27,6 +27,7 @@ export const EventType = describedEnum<EventTypeName>('EventType', 'What an even
   WEBHOOK_STATUS_CHANGED: 'The status of a webhook changed. Not sent over webhooks.',
   WEBHOOK_EVENTS_SKIPPED:
     'A webhook was behind what the log keeps: events were not sent, and the receiver was told. Not sent over webhooks.',
+  PROJECT_UPDATED: 'The limits of the project were changed.',
 });
 
 const idTypes: Record<string, IdType> = {

@@ -23,6 +23,9 @@ export const OperationKind = describedEnum<OperationKindName>(
     CREATE_CLUSTER: 'Make a cluster and its instances.',
     UPDATE_CLUSTER: 'Change who may connect, or the deletion protection.',
     DELETE_CLUSTER: 'Remove everything of a cluster but its record.',
+    ADD_INSTANCES: 'Make a cluster larger.',
+    DROP_INSTANCES: 'Take instances out of a cluster and release all that they have.',
+    RESTART_CLUSTER: 'Restart servers, one after the other or all at once.',
   },
 );
 

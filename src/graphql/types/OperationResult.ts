@@ -2,6 +2,9 @@ import type { OperationKind } from '#generated/prisma/enums.ts';
 import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
 import { isUuid } from '../globalId.ts';
+import { ClusterRestarted } from './ClusterRestarted.ts';
+import { InstancesAdded } from './InstancesAdded.ts';
+import { InstancesDropped } from './InstancesDropped.ts';
 
 /** What an operation that ended well left behind: its result as stored, and what it was about. */
 export type OperationResultFacts = { kind: OperationKind; clusterId: string; clusterVersion: number; result: unknown };
@@ -43,6 +46,9 @@ const members = {
   CREATE_CLUSTER: ClusterCreated,
   UPDATE_CLUSTER: ClusterUpdated,
   DELETE_CLUSTER: ClusterDeleted,
+  ADD_INSTANCES: InstancesAdded,
+  DROP_INSTANCES: InstancesDropped,
+  RESTART_CLUSTER: ClusterRestarted,
 } satisfies Record<OperationKind, unknown>;
 
 export const OperationResult = builder.unionType('OperationResult', {

@@ -100,26 +100,13 @@ export class PostgresqlInstance {
   }
 
   /** Starts the server if it does not run, and waits until it accepts sessions; when the signal aborts it goes on without. */
-  async ensureServing({ signal, progress }: Pick<CommandCall, 'signal' | 'progress'>): Promise<void> {
-    if ((await this.state()).wanted !== 'running') {
-      throw new CommandFailure('STOPPED', `The server of ${this.host.name} was stopped on purpose. Start it first.`);
-    }
-    const recovering = setTimeout(() => progress('recovering: the server accepts no sessions yet'), recoveringAfterMs);
-    try {
-      await this.supervisor.ensureRunning({ signal });
-    } catch (error) {
-      if (!(error instanceof ServerEnded)) throw error;
-      throw new CommandFailure(
-        'SERVER_START_FAILED',
-        `The server of ${this.host.name} does not start: ${error.message}`,
-        {
-          retryable: true,
-          cause: error,
-        },
-      );
-    } finally {
-      clearTimeout(recovering);
-    }
+  async ensureServing(call: Pick<CommandCall, 'signal' | 'progress'>): Promise<void> {
+    await this.#comesUp(call, () => this.supervisor.ensureRunning(call));
+  }
+
+  /** The server has ended in order and accepts sessions again: for how long it was away, in milliseconds. Null: it did not run. */
+  async restartServer(call: Pick<CommandCall, 'signal' | 'progress'>): Promise<number | null> {
+    return await this.#comesUp(call, () => this.supervisor.restart(call));
   }
 
   /** Refuses a command where there is no server yet. */
@@ -170,6 +157,25 @@ export class PostgresqlInstance {
     await replaceFile(layout.hbaFile, accessRules(access), { owner });
     await replaceFile(layout.identFile, '', { owner });
     if (upstream !== null) await replaceFile(layout.passwordFile, await this.#passwordLine(), { owner });
+  }
+
+  async #comesUp<T>({ progress }: Pick<CommandCall, 'progress'>, bringUp: () => Promise<T>): Promise<T> {
+    if ((await this.state()).wanted !== 'running') {
+      throw new CommandFailure('STOPPED', `The server of ${this.host.name} was stopped on purpose. Start it first.`);
+    }
+    const recovering = setTimeout(() => progress('recovering: the server accepts no sessions yet'), recoveringAfterMs);
+    try {
+      return await bringUp();
+    } catch (error) {
+      if (!(error instanceof ServerEnded)) throw error;
+      throw new CommandFailure(
+        'SERVER_START_FAILED',
+        `The server of ${this.host.name} does not start: ${error.message}`,
+        { retryable: true, cause: error },
+      );
+    } finally {
+      clearTimeout(recovering);
+    }
   }
 
   async #prepare(): Promise<ServerLaunch> {

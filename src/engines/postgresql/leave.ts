@@ -1,0 +1,25 @@
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { isServing } from '#domain/instanceStatus.ts';
+import type { EngineContext } from '../engine.ts';
+import type { PostgresqlCommands } from './commands.ts';
+import { postgresObservation } from './observation.ts';
+import { primaryOf } from './primaryOf.ts';
+import { isInstanceSlot, slotName } from './slotName.ts';
+
+/**
+ * The primary holds back no WAL for the instance any more and sends it none. Where the primary does not serve, its slot stays until
+ * the group next changes: it holds back no more than `max_slot_wal_keep_size`.
+ */
+export async function leave({ cluster, send }: EngineContext, leaving: InstanceFacts): Promise<void> {
+  const primary = primaryOf(cluster);
+  if (!isServing(primary)) return;
+  const slotNames = [slotName(leaving.id), ...abandonedSlots(cluster, primary)];
+  await send<PostgresqlCommands, 'dropSlots'>(primary, 'dropSlots', { slotNames });
+}
+
+/** Slots that the primary was last seen to have for instances that are gone. */
+export function abandonedSlots({ instances }: ClusterFacts, { observation }: InstanceFacts): string[] {
+  const wanted = new Set(instances.map(({ id }) => slotName(id)));
+  const slots = observation === null ? [] : (postgresObservation(observation.engine)?.slots ?? []);
+  return slots.map(({ name }) => name).filter((name) => isInstanceSlot(name) && !wanted.has(name));
+}
