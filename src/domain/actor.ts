@@ -7,6 +7,7 @@ export type Permission =
   | 'cluster:create'
   | 'cluster:update'
   | 'cluster:scale'
+  | 'cluster:promote'
   | 'cluster:restart'
   | 'cluster:delete'
   | 'cluster:protect'
@@ -22,6 +23,7 @@ export const requiredRole = {
   'cluster:create': 'OPERATOR',
   'cluster:update': 'OPERATOR',
   'cluster:scale': 'OPERATOR',
+  'cluster:promote': 'OPERATOR',
   'cluster:restart': 'OPERATOR',
   'cluster:delete': 'OPERATOR',
   'cluster:protect': 'ADMIN',

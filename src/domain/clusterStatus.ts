@@ -71,6 +71,9 @@ export const acceptsWrites = (health: HealthLevel): boolean => health === 'HEALT
  */
 export const hasHealth = (lifecycle: ClusterLifecycle): boolean => lifecycle === 'LIVE' || lifecycle === 'FAILED';
 
+/** True if the cluster was built and is not being removed. */
+export const isLive = (lifecycle: ClusterLifecycle): boolean => lifecycle === 'LIVE';
+
 /** True if the cluster is gone or going. */
 export const isLeaving = (lifecycle: ClusterLifecycle): boolean => lifecycle === 'DELETING' || lifecycle === 'DELETED';
 

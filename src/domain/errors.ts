@@ -15,6 +15,13 @@ export const errorCodes = [
   'QUOTA_EXCEEDED',
   'DELETION_PROTECTED',
   'CLUSTER_STATUS',
+  'PROMOTION_UNSUPPORTED',
+  'INSTANCE_NOT_PROMOTABLE',
+  'REPLICA_TOO_FAR_BEHIND',
+  'PRIMARY_HEALTHY',
+  'NO_PRIMARY',
+  'REPLICAS_UNSEEN',
+  'INSTANCE_NOT_REJOINABLE',
   'INSTANCE_STATUS',
   'MINIMUM_INSTANCES',
   'PRIMARY_NOT_DROPPABLE',
@@ -236,6 +243,80 @@ export class OperationNotRetryableError extends DomainError {
   readonly reason: string;
   constructor(kind: string, reason: string) {
     super(`Operation ${kind} cannot be retried: ${reason}.`);
+    this.reason = reason;
+  }
+}
+
+/** The engine's instances are all equal, or it has no way to make another one the primary. */
+export class PromotionUnsupportedError extends DomainError {
+  readonly code = 'PROMOTION_UNSUPPORTED';
+  constructor(engine: string) {
+    super(`${engine} has no promotion: no instance of a cluster is above the others.`);
+  }
+}
+
+export const unpromotableReasons = ['IS_PRIMARY', 'NOT_A_REPLICA', 'NOT_HEALTHY', 'NO_CANDIDATE'] as const;
+export type UnpromotableReason = (typeof unpromotableReasons)[number];
+
+/** The instance (or any instance) cannot be made the primary now. */
+export class InstanceNotPromotableError extends DomainError {
+  readonly code = 'INSTANCE_NOT_PROMOTABLE';
+  readonly reason: UnpromotableReason;
+  constructor(message: string, reason: UnpromotableReason) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export class ReplicaTooFarBehindError extends DomainError {
+  readonly code = 'REPLICA_TOO_FAR_BEHIND';
+  /** How far behind its primary the replica is, in bytes. */
+  readonly lagBytes: number;
+  readonly limitBytes: number;
+  constructor(replica: string, lagBytes: number, limitBytes: number) {
+    super(
+      `${replica} is ${lagBytes} bytes behind its primary; at most ${limitBytes} are allowed. Wait until it has caught up, or allow more with maxLagBytes.`,
+    );
+    this.lagBytes = lagBytes;
+    this.limitBytes = limitBytes;
+  }
+}
+
+export class PrimaryHealthyError extends DomainError {
+  readonly code = 'PRIMARY_HEALTHY';
+  constructor(cluster: string, primary: string) {
+    super(
+      `The primary of cluster "${cluster}", ${primary}, is healthy. Use mode PLANNED, which loses nothing; FAILOVER is for a lost primary.`,
+    );
+  }
+}
+
+export class NoPrimaryError extends DomainError {
+  readonly code = 'NO_PRIMARY';
+  constructor(cluster: string) {
+    super(`Cluster "${cluster}" has no healthy primary that could hand its role over. Use mode FAILOVER.`);
+  }
+}
+
+/** A synchronous cluster: an acknowledged write may be on a replica that nobody sees. */
+export class ReplicasUnseenError extends DomainError {
+  readonly code = 'REPLICAS_UNSEEN';
+  /** Names of the replicas that are not seen. */
+  readonly unseen: readonly string[];
+  constructor(cluster: string, unseen: readonly string[]) {
+    super(
+      `Cluster "${cluster}" is synchronous, and ${unseen.join(', ')} may have acknowledged writes that no other replica has. Bring them back, or accept that with acceptDataLoss.`,
+    );
+    this.unseen = unseen;
+  }
+}
+
+/** The instance is what it should be, or there is nothing that it could join. */
+export class InstanceNotRejoinableError extends DomainError {
+  readonly code = 'INSTANCE_NOT_REJOINABLE';
+  readonly reason: string;
+  constructor(instance: string, reason: string) {
+    super(`${instance} cannot be made to follow the primary again: ${reason}.`);
     this.reason = reason;
   }
 }

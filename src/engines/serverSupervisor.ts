@@ -94,13 +94,16 @@ export class ServerSupervisor {
     await (signal === undefined ? this.#attempt : unlessAborted(this.#attempt, signal));
   }
 
-  /** Stops the server in order. On return it is gone, whoever had started it. */
-  async stop(): Promise<void> {
+  /**
+   * Stops the server in order. On return it is gone, whoever had started it.
+   * @param patienceMs how long an orderly stop may take before it is forced, instead of what the server has set
+   */
+  async stop({ patienceMs }: { patienceMs?: number } = {}): Promise<void> {
     this.#wanted = false;
     this.#clearPause();
     for (;;) {
       const pid = this.#pid ?? (await this.#server.findRunning());
-      if (pid !== null) await this.#end(pid);
+      if (pid !== null) await this.#end(pid, patienceMs);
       else if (this.#attempt === null) break;
       // An attempt that was under way may have started a server in the meantime.
       await this.#attempt?.catch(() => {});
@@ -229,9 +232,10 @@ export class ServerSupervisor {
     this.#announce();
   }
 
-  async #end(pid: number): Promise<void> {
-    for (const { signal, waitMs } of this.#server.stopSignals) {
-      if (!signalProcess(pid, signal) || (await processEnds(pid, { timeoutMs: waitMs }))) return;
+  async #end(pid: number, patienceMs: number | undefined): Promise<void> {
+    for (const [position, { signal, waitMs }] of this.#server.stopSignals.entries()) {
+      const timeoutMs = position === 0 ? (patienceMs ?? waitMs) : waitMs;
+      if (!signalProcess(pid, signal) || (await processEnds(pid, { timeoutMs }))) return;
       // What it leaves behind then is for the next start to see to.
       this.#launch = null;
     }

@@ -17,6 +17,8 @@ import './mutations/createWebhook.ts';
 import './mutations/deleteCluster.ts';
 import './mutations/deleteWebhook.ts';
 import './mutations/dropInstances.ts';
+import './mutations/promoteInstance.ts';
+import './mutations/rejoinInstance.ts';
 import './mutations/replayWebhook.ts';
 import './mutations/restartCluster.ts';
 import './mutations/retryOperation.ts';

@@ -4,6 +4,8 @@ import { createCluster } from './createCluster.ts';
 import { deleteCluster } from './deleteCluster.ts';
 import { dropInstances } from './dropInstances.ts';
 import type { OperationDefinition } from './operation.ts';
+import { promoteInstance } from './promoteInstance.ts';
+import { rejoinInstance } from './rejoinInstance.ts';
 import { restartCluster } from './restartCluster.ts';
 import { updateCluster } from './updateCluster.ts';
 
@@ -11,6 +13,8 @@ const byKind = {
   CREATE_CLUSTER: createCluster,
   UPDATE_CLUSTER: updateCluster,
   DELETE_CLUSTER: deleteCluster,
+  PROMOTE_INSTANCE: promoteInstance,
+  REJOIN_INSTANCE: rejoinInstance,
   ADD_INSTANCES: addInstances,
   DROP_INSTANCES: dropInstances,
   RESTART_CLUSTER: restartCluster,

@@ -40,6 +40,8 @@ export type StepContext = EngineContext & {
   ): Promise<void>;
   /** Waits until the cluster as observed is as told; `what` says for people what is waited for. */
   until(what: string, isReached: (cluster: ClusterFacts) => boolean): Promise<ClusterFacts>;
+  /** As `until`, but null if it is not so within that many milliseconds. */
+  untilIn(withinMs: number, what: string, isReached: (cluster: ClusterFacts) => boolean): Promise<ClusterFacts | null>;
 };
 
 /**

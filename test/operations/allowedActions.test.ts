@@ -124,7 +124,7 @@ const situations: [string, Happening[], string][] = [
 
 describe('allowedActions', () => {
   test('has every action that there is on a cluster', () => {
-    expect([...clusterActions].sort()).toEqual([...mutations].sort());
+    expect([...clusterActions].sort()).toEqual([...mutations, 'PROMOTE_INSTANCE', 'REJOIN_INSTANCE'].sort());
   });
 
   test.each(situations)('agrees with the mutations on a cluster that %s', async (_what, history, status) => {

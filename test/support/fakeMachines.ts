@@ -3,6 +3,7 @@ import type { Engine } from '#engines/engine.ts';
 import type { Bus } from '#events/bus.ts';
 import type { Provider } from '#providers/provider.ts';
 import type { Database } from '#store/database.ts';
+import { fakePromotion } from './fakePromotion.ts';
 
 /** What the fake machines are told to do at a call, by the call's name and instance, e.g. "join orders-2". Throw to fail it. */
 export type Interference = (call: string, signal: AbortSignal) => Promise<void>;
@@ -46,8 +47,17 @@ export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): Fak
       return { address: '127.0.0.1', port: 5432, dnsName: `${instanceName}.test` };
     },
     inspect: async () => 'running',
-    stopInstance: async ({ instanceId }) => called(`stop ${await nameOf(instanceId)}`),
-    startInstance: async ({ instanceId }) => called(`start ${await nameOf(instanceId)}`),
+    stopInstance: async ({ instanceId }, { fence = false } = {}) =>
+      called(`${fence ? 'fence' : 'stop'} ${await nameOf(instanceId)}`),
+    startInstance: async ({ instanceId }, { liftFence = false } = {}) => {
+      await called(`${liftFence ? 'unfence' : 'start'} ${await nameOf(instanceId)}`);
+      // As an agent that comes up reports.
+      await db.instance.updateMany({
+        where: { id: instanceId, observedAt: { not: null } },
+        data: { observedAt: new Date() },
+      });
+      bus.publish(`instance:${instanceId}`);
+    },
     destroyInstance: async ({ instanceId }) => called(`destroy ${await nameOf(instanceId)}`),
     destroyNetwork: async () => called('destroy network'),
   };
@@ -91,6 +101,7 @@ export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): Fak
       return { startedAt, downMs: 7 };
     },
     applyAccess: ({ signal }, { name }) => called(`access ${name}`, signal),
+    promotion: fakePromotion({ called, observe }),
     verify: ({ signal }) => called('verify', signal),
   };
   return { engine, provider, calls, observe, interfere };

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { InstanceFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine, EngineContext } from '../engine.ts';
-import type { AccessPolicy, PostgresqlCommands, ServerAddress } from './commands.ts';
+import type { PostgresqlCommands } from './commands.ts';
+import { accessOf, addressOf } from './group.ts';
 import { postgresqlHealth } from './health.ts';
 import { abandonedSlots, leave } from './leave.ts';
 import { primaryOf } from './primaryOf.ts';
 import { restart, restartOrder } from './restart.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from './roles.ts';
 import { slotName } from './slotName.ts';
+import { promotion } from './switchover.ts';
 import type { PostgresqlToolchain } from './toolchain.ts';
 
 /** PostgreSQL with streaming replication: one primary, replicas that follow it through replication slots. */
@@ -29,6 +31,7 @@ export function createPostgresql(toolchain: PostgresqlToolchain): Engine {
     restartOrder,
     restart,
     applyAccess,
+    promotion,
     verify,
   };
 }
@@ -79,13 +82,4 @@ function assertRole(
   if (wanted === 'REPLICA' && found.replicationState !== 'streaming') {
     throw new StepFailure('NOT_STREAMING', `${instance.name} does not stream from its primary.`, { retryable: true });
   }
-}
-
-function addressOf({ name, address, port }: InstanceFacts): ServerAddress {
-  if (address !== null && port !== null) return { host: address, port };
-  throw new StepFailure('NO_ADDRESS', `Instance ${name} has no address yet.`, { retryable: true });
-}
-
-function accessOf({ accessRules, network }: ClusterFacts): AccessPolicy {
-  return { clients: accessRules.map(({ cidr }) => cidr), peers: network?.peers ?? [] };
 }

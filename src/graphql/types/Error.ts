@@ -9,18 +9,26 @@ import {
   type FieldFault,
   ForbiddenError,
   IdempotencyConflictError,
+  InstanceNotPromotableError,
+  InstanceNotRejoinableError,
   InstanceStatusError,
   InvalidInputError,
   MinimumInstancesError,
   NameTakenError,
+  NoPrimaryError,
   NotFoundError,
   OperationNotCancellableError,
   OperationNotRetryableError,
+  PrimaryHealthyError,
   PrimaryNotDroppableError,
+  PromotionUnsupportedError,
   QuotaExceededError,
+  ReplicasUnseenError,
+  ReplicaTooFarBehindError,
   StaleVersionError,
   TopologyError,
   type TopologyRule as TopologyRuleName,
+  type UnpromotableReason as UnpromotableReasonName,
 } from '#domain/errors.ts';
 import { builder } from '../builder.ts';
 import { describedEnum } from '../describedEnum.ts';
@@ -43,6 +51,14 @@ export const ErrorCode = describedEnum<ErrorCodeName>(
     QUOTA_EXCEEDED: 'It is more than the project may have.',
     DELETION_PROTECTED: 'The cluster is protected from deletion.',
     CLUSTER_STATUS: "The cluster's status does not allow this.",
+    PROMOTION_UNSUPPORTED: 'The engine has no promotion.',
+    INSTANCE_NOT_PROMOTABLE: 'The instance (or any instance) cannot be made the primary now; `reason` says why.',
+    REPLICA_TOO_FAR_BEHIND: "The replica lacks more of the primary's data than is allowed.",
+    PRIMARY_HEALTHY: 'A failover was asked for while the primary is healthy.',
+    NO_PRIMARY: 'There is no healthy primary.',
+    REPLICAS_UNSEEN:
+      'A synchronous cluster: a replica that is not seen may have acknowledged writes that no other has.',
+    INSTANCE_NOT_REJOINABLE: 'The instance cannot, or need not, be made to follow the primary again.',
     INSTANCE_STATUS: 'The status of one of the instances does not allow this.',
     MINIMUM_INSTANCES: 'Fewer instances would remain than the engine needs.',
     PRIMARY_NOT_DROPPABLE: 'The primary is among the instances to drop.',
@@ -256,6 +272,74 @@ builder.objectType(OperationNotCancellableError, {
 builder.objectType(OperationNotRetryableError, {
   name: 'OperationNotRetryableError',
   description: 'The operation did not fail, or its cluster has changed since.',
+  interfaces,
+  fields: (t) => ({ reason: t.exposeString('reason', { description: 'Why, in words.' }) }),
+});
+
+builder.objectType(PromotionUnsupportedError, {
+  name: 'PromotionUnsupportedError',
+  description: 'The engine has no promotion: no instance of its clusters is above the others.',
+  interfaces,
+});
+
+const UnpromotableReason = describedEnum<UnpromotableReasonName>(
+  'UnpromotableReason',
+  'Why an instance cannot be made the primary. More may be added.',
+  {
+    IS_PRIMARY: 'It is the primary already.',
+    NOT_A_REPLICA: 'It is not a replica.',
+    NOT_HEALTHY: 'It does not serve, its agent is away, or it does not follow the primary.',
+    NO_CANDIDATE: 'The cluster has no replica that could take over.',
+  },
+);
+
+builder.objectType(InstanceNotPromotableError, {
+  name: 'InstanceNotPromotableError',
+  description: 'The instance cannot be made the primary now; or, where none was named, none can.',
+  interfaces,
+  fields: (t) => ({
+    reason: t.expose('reason', { type: UnpromotableReason, description: 'Why not, for programs.' }),
+  }),
+});
+
+builder.objectType(ReplicaTooFarBehindError, {
+  name: 'ReplicaTooFarBehindError',
+  description: "The replica lacks more of the primary's data than is allowed.",
+  interfaces,
+  fields: (t) => ({
+    lagBytes: t.expose('lagBytes', { type: 'BigInt', description: 'How far behind it is, in bytes.' }),
+    limitBytes: t.expose('limitBytes', { type: 'BigInt', description: 'How far behind it may be, in bytes.' }),
+  }),
+});
+
+builder.objectType(PrimaryHealthyError, {
+  name: 'PrimaryHealthyError',
+  description: 'A failover was asked for while the primary is healthy. Use mode PLANNED.',
+  interfaces,
+});
+
+builder.objectType(NoPrimaryError, {
+  name: 'NoPrimaryError',
+  description: 'There is no healthy primary that could hand its role over, or be followed.',
+  interfaces,
+});
+
+builder.objectType(ReplicasUnseenError, {
+  name: 'ReplicasUnseenError',
+  description:
+    'The cluster is synchronous, and a replica that is not seen may have acknowledged writes that no other has.',
+  interfaces,
+  fields: (t) => ({
+    unseen: t.stringList({
+      description: 'The names of the replicas that are not seen.',
+      resolve: ({ unseen }) => unseen,
+    }),
+  }),
+});
+
+builder.objectType(InstanceNotRejoinableError, {
+  name: 'InstanceNotRejoinableError',
+  description: 'The instance cannot, or need not, be made to follow the primary again.',
   interfaces,
   fields: (t) => ({ reason: t.exposeString('reason', { description: 'Why, in words.' }) }),
 });

@@ -1,8 +1,9 @@
-import { chmod, mkdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, type ClientConfig } from 'pg';
 import { disownStalePid, runningPostmaster } from '#lib/postmaster.ts';
 import { replaceFile } from '#lib/replaceFile.ts';
+import { syncPath } from '#lib/syncPath.ts';
 import { type CommandCall, CommandFailure, type InstanceHost } from '../../instanceSide.ts';
 import { ServerEnded, type ServerLaunch, ServerSupervisor } from '../../serverSupervisor.ts';
 import { adminRole, replicatorRole } from '../roles.ts';
@@ -88,8 +89,23 @@ export class PostgresqlInstance {
     return isPresent(this.layout.standbySignal);
   }
 
+  /** Makes the data directory a replica's, for good: no start of its server accepts writes from now on. */
+  async makeStandby(): Promise<void> {
+    await replaceFile(this.layout.standbySignal, '', { owner: this.host.serverUser, durable: true });
+  }
+
+  /** True while the instance may not accept writes, whatever its state says. */
+  async isFenced(): Promise<boolean> {
+    return isPresent(this.layout.fenceFile);
+  }
+
+  async liftFence(): Promise<void> {
+    await rm(this.layout.fenceFile, { force: true });
+    await syncPath(this.layout.directory);
+  }
+
   /** The path of a program of the instance's PostgreSQL version. */
-  program(name: 'initdb' | 'postgres'): string {
+  program(name: 'initdb' | 'postgres' | 'pg_rewind'): string {
     const directory = this.#toolchain.binDirectory(this.host.engineVersion);
     if (directory !== null) return join(directory, name);
     const version = this.#toolchain.versions().find((known) => known.version === this.host.engineVersion);
@@ -148,12 +164,12 @@ export class PostgresqlInstance {
   /** Writes every file that the server reads besides its data. */
   async writeConfiguration(): Promise<void> {
     const { layout, host } = this;
-    const { upstream, access } = await this.state();
+    const { upstream, access, synchronousStandbys = [] } = await this.state();
     await mkdir(layout.configuration, { recursive: true });
     // The agent's, so that the server cannot put other files in place of these; only their contents are the server's to read.
     await chmod(layout.configuration, 0o755);
     const owner = host.serverUser;
-    await replaceFile(layout.configFile, serverSettings({ ...host, layout, upstream }), { owner });
+    await replaceFile(layout.configFile, serverSettings({ ...host, layout, upstream, synchronousStandbys }), { owner });
     await replaceFile(layout.hbaFile, accessRules(access), { owner });
     await replaceFile(layout.identFile, '', { owner });
     if (upstream !== null) await replaceFile(layout.passwordFile, await this.#passwordLine(), { owner });
@@ -179,6 +195,10 @@ export class PostgresqlInstance {
   }
 
   async #prepare(): Promise<ServerLaunch> {
+    if ((await this.isFenced()) && !(await this.isStandby())) {
+      const why = `${this.host.name} was fenced off: another instance may be the primary by now. It has to join as a replica first.`;
+      throw new CommandFailure('FENCED', why);
+    }
     await disownStalePid(this.layout.data);
     await this.writeConfiguration();
     return {
