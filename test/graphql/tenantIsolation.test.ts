@@ -142,20 +142,19 @@ describe('mutations find nothing of another project', () => {
     ['rotateWebhookSecret', 'webhookId', 'webhook'],
     ['replayWebhook', 'webhookId', 'webhook'],
   ])('%s', async (mutation, argument, noun) => {
-    const change = { updateCluster: ', deletionProtection: true', updateWebhook: ', paused: true' }[mutation] ?? '';
+    const change =
+      {
+        updateCluster: ', deletionProtection: true',
+        updateWebhook: ', paused: true',
+        addInstances: ', count: 1',
+        dropInstances: `, instanceIds: ["${instance}"]`,
+      }[mutation] ?? '';
     const foreign = {
       clusterId: cluster.globalId,
       operationId: operation.globalId,
       apiKeyId: ownersKey,
       webhookId: webhook,
     }[argument];
-    const change =
-      {
-        updateCluster: ', deletionProtection: true',
-        addInstances: ', count: 1',
-        dropInstances: `, instanceIds: ["${instance}"]`,
-      }[mutation] ?? '';
-    const foreign = { clusterId: cluster.globalId, operationId: operation.globalId, apiKeyId: ownersKey }[argument];
     for (const id of [foreign, encoded(`Cluster:${uuid}`), 'x']) {
       const answer = await world.ask(
         stranger,

@@ -24,7 +24,7 @@ async function startDocumentedReceiver(port: number, secret: string): Promise<{ 
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     output += chunk;
   });
-  await vi.waitFor(() => listens(port), { timeout: 10_000 });
+  await vi.waitFor(() => listens(port), { timeout: 20_000 });
   return { output: () => output };
 }
 
@@ -46,13 +46,13 @@ test('the receiver of the documentation takes what is signed, once, and refuses 
   const receiver = await startDocumentedReceiver(port, signingSecret);
   await world.deliver();
   await project.write(['ACTIVE']);
-  await vi.waitFor(() => expect(receiver.output()).toContain('CLUSTER_UPDATED null → ACTIVE'), { timeout: 10_000 });
+  await vi.waitFor(() => expect(receiver.output()).toContain('CLUSTER_UPDATED null → ACTIVE'), { timeout: 20_000 });
   await world.until(webhookId, ({ cursorSeq }) => cursorSeq === 2n);
   // Another webhook's secret is another one: its messages are refused.
   const foreign = await project.create({ url, filter: { types: ['CLUSTER_UPDATED'] } });
   await project.write(['DOWN']);
   await world.until(foreign.webhookId, ({ failedAttempts }) => failedAttempts > 0);
   expect((await world.deliveries(foreign.webhookId))[0]?.httpStatus).toBe(401);
-  await vi.waitFor(() => expect(receiver.output()).toContain('DOWN'), { timeout: 10_000 });
+  await vi.waitFor(() => expect(receiver.output()).toContain('DOWN'), { timeout: 20_000 });
   expect(receiver.output().match(/→ (?:ACTIVE|DOWN)/g)).toEqual(['→ ACTIVE', '→ DOWN']);
 });

@@ -127,6 +127,6 @@ test('what is committed while nobody delivers, or by a process whose wake-ups ar
   const silent = { ...world.deps, bus: { publish: () => {}, subscribe: () => () => {}, close: async () => {} } };
   const { transact } = await import('#events/transact.ts');
   await transact(silent, project.actor, async ({ record }) => record({ type: 'CLUSTER_UPDATED', toStatus: 'QUIET' }));
-  await receiver.untilLabel('QUIET', 2000);
+  await receiver.untilLabel('QUIET');
   await vi.waitFor(() => expect(receiver.labels()).toEqual([null, 'QUIET']));
 });
