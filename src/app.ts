@@ -16,6 +16,7 @@ import { createRedisBus } from '#events/redisBus.ts';
 import { createAgentChannel } from '#fleet/agentChannel.ts';
 import { createAgentGateway } from '#fleet/gateway.ts';
 import { createObservationIntake } from '#fleet/observations.ts';
+import { eventAsJson } from '#graphql/eventAsJson.ts';
 import { buildSchema } from '#graphql/schema.ts';
 import { createJobs } from '#jobs/jobs.ts';
 import { systemClock } from '#lib/clock.ts';
@@ -35,10 +36,11 @@ import { createLocalProvider } from '#providers/local/localProvider.ts';
 import { createServer } from '#server/server.ts';
 import { defaultDataDirectory, openDataDirectory } from '#store/dataDirectory.ts';
 import { openStore } from '#store/openStore.ts';
+import { startDeliveries } from '#webhooks/startDeliveries.ts';
 import { agentCommand } from './agentCommand.ts';
 import type { Config } from './config.ts';
 
-/** `all`: everything in one process. `api`: server and agents' gateway. `worker`: operations and monitors. */
+/** `all`: everything in one process. `api`: server and agents' gateway. `worker`: operations, monitors and webhooks. */
 export type Mode = 'all' | 'api' | 'worker';
 
 export type App = {
@@ -109,6 +111,7 @@ async function start(starting: Starting): Promise<App> {
     silence: () => ({ now: systemClock.now(), leaseMs: config.agentLeaseMs, listeningSince: startedAt }),
     quotaDefaults: config.quotaDefaults,
     workerId: `${hostname()}/${process.pid}/${randomUUID()}`,
+    webhookNetworks: config.webhookNetworks,
     timing: { cancelGraceMs: 20_000, stepRetryMs: 1000, stepAttempts: 4 },
   };
   const adminKeyFile = await ensureFirstKey(operations, dataDirectory);
@@ -204,7 +207,7 @@ async function serve(
   return url;
 }
 
-/** Operations and monitors. */
+/** Operations, monitors and webhooks. */
 async function work({ config, closers }: Starting, operations: OperationDeps): Promise<void> {
   const soleProcess = config.databaseUrl === null;
   const stopping = new AbortController();
@@ -216,4 +219,6 @@ async function work({ config, closers }: Starting, operations: OperationDeps): P
   closers.add('the operations', () => stopping.abort());
   const monitors = startMonitors(operations, { soleProcess });
   closers.add('the monitors', () => monitors.close());
+  const deliveries = await startDeliveries({ ...operations, describe: eventAsJson }, { soleProcess });
+  closers.add('the webhooks', () => deliveries.close());
 }

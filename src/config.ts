@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import type { StoreSettings } from '#backups/storeSettings.ts';
-import { isLoopbackNetwork } from '#domain/cidr.ts';
+import { canonicalCidr, isLoopbackNetwork } from '#domain/cidr.ts';
 import { limits } from '#domain/limits.ts';
 import type { QuotaLimits } from '#domain/quota.ts';
 import { StartupError } from '#lib/startupError.ts';
@@ -16,6 +16,15 @@ const whole = (minimum: number, maximum: number) => {
 /** An empty variable is one that is not set: Compose files and CI pass on what they do not know as "". */
 const optional = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema);
+
+const networks = z
+  .string()
+  .transform((text) => text.split(',').map((network) => canonicalCidr(network.trim())))
+  .refine(
+    (list) => !list.includes(null),
+    'must be networks in CIDR notation with commas between them, like 127.0.0.0/8,10.0.0.0/8',
+  )
+  .transform((list) => list.filter((network) => network !== null));
 
 const environmentSchema = z.object({
   DATABASE_URL: optional(
@@ -50,6 +59,7 @@ const environmentSchema = z.object({
   GROVE_LOG_LEVEL: optional(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info')),
   GROVE_AGENT_LEASE_SECONDS: optional(seconds(10)),
   GROVE_OPERATIONS_AT_ONCE: optional(whole(1, 100).default(8)),
+  GROVE_WEBHOOK_ALLOW_PRIVATE: optional(networks.default([])),
   GROVE_QUOTA_INSTANCES: optional(whole(0, limits.quota).default(100)),
   GROVE_QUOTA_STORAGE_GIB: optional(whole(0, limits.quota).default(10_000)),
   GROVE_QUOTA_BACKUPS: optional(whole(0, limits.quota).default(1000)),
@@ -99,6 +109,10 @@ export const settings: readonly { name: string; meaning: string }[] = [
   { name: 'GROVE_AGENT_LEASE_SECONDS', meaning: 'silence after which an instance is UNREACHABLE (default: 10)' },
   { name: 'GROVE_OPERATIONS_AT_ONCE', meaning: 'operations that one worker runs at once (default: 8)' },
   {
+    name: 'GROVE_WEBHOOK_ALLOW_PRIVATE',
+    meaning: 'networks that webhooks may reach although they are not public, with commas between (default: none)',
+  },
+  {
     name: 'GROVE_QUOTA_INSTANCES',
     meaning: 'instances that a project without a limit of its own may have (default: 100)',
   },
@@ -129,6 +143,8 @@ export type Config = {
   logLevel: string;
   agentLeaseMs: number;
   operationsAtOnce: number;
+  /** Canonical CIDR notation. */
+  webhookNetworks: readonly string[];
   /** What a project may have where it has no limit of its own. */
   quotaDefaults: QuotaLimits;
   /** Null: a directory in the data directory. */
@@ -160,6 +176,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv, workingDirectory: str
     logLevel: values.GROVE_LOG_LEVEL,
     agentLeaseMs: values.GROVE_AGENT_LEASE_SECONDS * 1000,
     operationsAtOnce: values.GROVE_OPERATIONS_AT_ONCE,
+    webhookNetworks: values.GROVE_WEBHOOK_ALLOW_PRIVATE,
     quotaDefaults: {
       INSTANCES: values.GROVE_QUOTA_INSTANCES,
       STORAGE_GIB: values.GROVE_QUOTA_STORAGE_GIB,

@@ -24,10 +24,12 @@ const mayImport: Record<string, readonly string[]> = {
     'providers',
     'server',
     'store',
+    'webhooks',
   ],
   server: ['agent', 'auth', 'domain', 'events', 'graphql', 'operations'],
-  graphql: ['auth', 'domain', 'engines', 'events', 'operations', 'store'],
+  graphql: ['auth', 'domain', 'engines', 'events', 'operations', 'store', 'webhooks'],
   auth: ['domain', 'events', 'store'],
+  webhooks: ['domain', 'events', 'store'],
   monitors: ['domain', 'operations', 'store'],
   operations: ['backups', 'domain', 'engines', 'events', 'jobs', 'providers', 'store'],
   fleet: ['agent', 'domain', 'engines', 'events', 'store'],
@@ -103,7 +105,9 @@ describe('the architecture', () => {
     const verbs = files.filter(
       (file) => /^graphql\/mutations\//.test(file) && /mutationField/.test(text.get(file) ?? ''),
     );
-    const known = new Set(files.filter((file) => /^(operations|auth)\//.test(file)).map((file) => basename(file)));
+    const known = new Set(
+      files.filter((file) => /^(operations|auth|webhooks)\//.test(file)).map((file) => basename(file)),
+    );
     expect(verbs.map((file) => basename(file)).filter((name) => !known.has(name))).toEqual([]);
   });
 

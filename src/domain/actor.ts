@@ -17,6 +17,7 @@ export type Permission =
   | 'operation:control'
   | 'credentials:reveal'
   | 'keys:manage'
+  | 'webhooks:manage'
   | 'quota:manage';
 
 /** The least role that a permission needs (docs/security.md). */
@@ -35,6 +36,7 @@ export const requiredRole = {
   'operation:control': 'OPERATOR',
   'credentials:reveal': 'ADMIN',
   'keys:manage': 'ADMIN',
+  'webhooks:manage': 'ADMIN',
   'quota:manage': 'ADMIN',
 } satisfies Record<Permission, Role>;
 

@@ -10,6 +10,7 @@ const nouns = {
   Operation: 'The operation',
   Backup: 'The backup',
   ApiKey: 'The API key',
+  Webhook: 'The webhook',
 } as const;
 export type IdType = keyof typeof nouns;
 

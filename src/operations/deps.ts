@@ -41,6 +41,8 @@ export type OperationDeps = {
   quotaDefaults: QuotaLimits;
   /** This process, as the operations that it runs name it. */
   workerId: string;
+  /** Networks (CIDR) that are not public and that webhooks may reach all the same. */
+  webhookNetworks: readonly string[];
   timing: OperationTiming;
 };
 

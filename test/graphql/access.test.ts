@@ -10,7 +10,7 @@ import {
 } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildSchema } from '#graphql/schema.ts';
-import { createGraphqlWorld, type GraphqlWorld, insertCluster } from './graphqlWorld.ts';
+import { createGraphqlWorld, type GraphqlWorld, globalId, insertCluster } from './graphqlWorld.ts';
 
 let world: GraphqlWorld;
 beforeAll(async () => {
@@ -58,12 +58,19 @@ describe('without a key', () => {
   });
 });
 
+const nobodysWebhook = globalId('Webhook', '01a20386-7795-70c0-a9fb-976c956703f7');
+
 describe('a key of a role', () => {
   const error = '... on ForbiddenError { code message requiredRole }';
 
   test.each([
     ['VIEWER', 'createCluster(input: { name: "a", engine: "fake", instanceCount: 1 })', 'OPERATOR'],
     ['OPERATOR', 'createApiKey(input: { name: "a", role: VIEWER })', 'ADMIN'],
+    ['OPERATOR', 'createWebhook(input: { url: "https://example.com" })', 'ADMIN'],
+    ['OPERATOR', `updateWebhook(input: { webhookId: "${nobodysWebhook}", paused: true })`, 'ADMIN'],
+    ['OPERATOR', `deleteWebhook(input: { webhookId: "${nobodysWebhook}" })`, 'ADMIN'],
+    ['OPERATOR', `rotateWebhookSecret(input: { webhookId: "${nobodysWebhook}" })`, 'ADMIN'],
+    ['OPERATOR', `replayWebhook(input: { webhookId: "${nobodysWebhook}" })`, 'ADMIN'],
   ] as const)('%s may not do %s', async (role, field, requiredRole) => {
     const actor = await world.createActor(role);
     const { data } = await world.ask(actor, `mutation { r: ${field} { ${error} } }`);

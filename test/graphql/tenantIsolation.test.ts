@@ -17,6 +17,7 @@ let operation: { id: string; globalId: string };
 let instance: string;
 let backup: string;
 let ownersKey: string;
+let webhook: string;
 
 beforeAll(async () => {
   world = await createGraphqlWorld();
@@ -26,6 +27,9 @@ beforeAll(async () => {
   operation = await insertOperation(world, owner, cluster.id);
   instance = globalId('Instance', cluster.instanceIds[0] ?? '');
   backup = (await insertBackup(world, owner, cluster)).globalId;
+  const made =
+    'mutation { r: createWebhook(input: { url: "https://secret.test" }) { ... on CreateWebhookPayload { webhook { id } } } }';
+  webhook = (await world.ask(owner, made)).data.r.webhook.id;
   ownersKey = (await world.ask(owner, '{ viewer { key { id } } }')).data.viewer.key.id;
 });
 afterAll(() => world.close());
@@ -79,7 +83,7 @@ describe('what is of another project, unknown or malformed reads as null', () =>
   });
 
   test('ids of another project', async () => {
-    for (const id of [cluster.globalId, instance, operation.globalId, backup, ownersKey]) {
+    for (const id of [cluster.globalId, instance, operation.globalId, backup, ownersKey, webhook]) {
       expect(await world.ask(stranger, document, { id })).toEqual(nothing);
     }
   });
@@ -98,13 +102,14 @@ describe('what is of another project, unknown or malformed reads as null', () =>
 });
 
 test('the owner finds all of it', async () => {
-  const ids = [cluster.globalId, instance, operation.globalId, backup];
+  const ids = [cluster.globalId, instance, operation.globalId, backup, webhook];
   const answer = await world.ask(owner, 'query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }', { ids });
   expect(answer.data.nodes).toEqual([
     { __typename: 'Cluster', id: cluster.globalId },
     { __typename: 'Instance', id: instance },
     { __typename: 'Operation', id: operation.globalId },
     { __typename: 'Backup', id: backup },
+    { __typename: 'Webhook', id: webhook },
   ]);
 });
 
@@ -117,11 +122,12 @@ test('lists hold nothing of another project', async () => {
       backups(filter: { includeDeleted: true }) { totalCount nodes { name } }
       events { totalCount nodes { type } }
       apiKeys { totalCount nodes { id } }
+      webhooks { totalCount nodes { url } }
     }
   `;
   const { data } = await world.ask(stranger, document);
   const counts = Object.values(data as Record<string, { totalCount: number }>).map(({ totalCount }) => totalCount);
-  expect(counts).toEqual([0, 0, 0, 0, 1, 1]);
+  expect(counts).toEqual([0, 0, 0, 0, 1, 1, 0]);
   expect(JSON.stringify(data)).not.toContain('secret');
   expect(data.apiKeys.nodes).not.toContainEqual({ id: ownersKey });
 });
@@ -150,15 +156,26 @@ describe('mutations find nothing of another project', () => {
     ['cancelOperation', 'operationId', 'operation'],
     ['retryOperation', 'operationId', 'operation'],
     ['revokeApiKey', 'apiKeyId', 'API key'],
+    ['updateWebhook', 'webhookId', 'webhook'],
+    ['deleteWebhook', 'webhookId', 'webhook'],
+    ['rotateWebhookSecret', 'webhookId', 'webhook'],
+    ['replayWebhook', 'webhookId', 'webhook'],
   ])('%s', async (mutation, argument, noun) => {
     const changes: Record<string, string> = {
       updateCluster: ', deletionProtection: true',
+      updateWebhook: ', paused: true',
       addInstances: ', count: 1',
       dropInstances: `, instanceIds: ["${instance}"]`,
       restoreCluster: ', name: "mine"',
     };
     const change = changes[mutation] ?? '';
-    const ids = { clusterId: cluster.globalId, operationId: operation.globalId, backupId: backup, apiKeyId: ownersKey };
+    const ids = {
+      clusterId: cluster.globalId,
+      operationId: operation.globalId,
+      backupId: backup,
+      apiKeyId: ownersKey,
+      webhookId: webhook,
+    };
     const foreign = ids[argument as keyof typeof ids];
     for (const id of [foreign, encoded(`Cluster:${uuid}`), 'x']) {
       const answer = await world.ask(

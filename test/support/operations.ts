@@ -52,6 +52,7 @@ export async function createTestOperations({ working = true }: { working?: boole
     silence: () => ({ now: new Date(), leaseMs: 60_000, listeningSince: startedAt }),
     quotaDefaults: { INSTANCES: 1000, STORAGE_GIB: 100_000, BACKUPS: 1000 },
     workerId: 'test',
+    webhookNetworks: ['127.0.0.0/8'],
     timing: { cancelGraceMs: 100, stepRetryMs: 5, stepAttempts: 3 },
   };
   const stopping = new AbortController();

@@ -23,6 +23,14 @@ export const EventType = describedEnum<EventTypeName>('EventType', 'What an even
   PRIMARY_LOST: 'Grove saw that the primary is gone and asks for a failover; the payload has the evidence.',
   API_KEY_CREATED: 'An API key was made.',
   API_KEY_REVOKED: 'An API key was taken back.',
+  WEBHOOK_CREATED: 'A webhook was made.',
+  WEBHOOK_UPDATED: 'The settings of a webhook were changed.',
+  WEBHOOK_DELETED: 'A webhook was removed.',
+  WEBHOOK_SECRET_ROTATED: 'A webhook got a new signing secret.',
+  WEBHOOK_REPLAYED: 'A webhook was set to another cursor.',
+  WEBHOOK_STATUS_CHANGED: 'The status of a webhook changed. Not sent over webhooks.',
+  WEBHOOK_EVENTS_SKIPPED:
+    'A webhook was behind what the log keeps: events were not sent, and the receiver was told. Not sent over webhooks.',
   PROJECT_UPDATED: 'The limits of the project were changed.',
 });
 
@@ -31,10 +39,11 @@ const idTypes: Record<string, IdType> = {
   instanceId: 'Instance',
   operationId: 'Operation',
   backupId: 'Backup',
+  webhookId: 'Webhook',
 };
 
 /** The payload with opaque ids in the place of database keys. */
-function withGlobalIds(value: Json, key = ''): Json {
+export function withGlobalIds(value: Json, key = ''): Json {
   if (Array.isArray(value)) return value.map((entry) => withGlobalIds(entry, key));
   const type = idTypes[key];
   if (type !== undefined && isUuid(value)) return toGlobalId(type, value);

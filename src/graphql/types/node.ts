@@ -9,6 +9,7 @@ import { Backup } from './Backup.ts';
 import { Cluster } from './Cluster.ts';
 import { Instance } from './Instance.ts';
 import { Operation } from './Operation.ts';
+import { Webhook } from './Webhook.ts';
 
 /** The thing with this id in the actor's project. Null: malformed, unknown, of another project, or of a type that is no node. */
 async function findNode(context: Context, info: GraphQLResolveInfo, globalId: string): Promise<object | null> {
@@ -29,6 +30,8 @@ async function findNode(context: Context, info: GraphQLResolveInfo, globalId: st
       return brand(Operation, await context.db.operation.findUnique({ ...selection('Operation'), where }));
     case 'Backup':
       return brand(Backup, await context.db.backup.findUnique({ ...selection('Backup'), where }));
+    case 'Webhook':
+      return brand(Webhook, await context.db.webhook.findUnique({ ...selection('Webhook'), where }));
     default:
       return null;
   }
@@ -43,7 +46,8 @@ builder.queryField('node', (t) =>
   t.field({
     type: builder.nodeInterfaceRef(),
     nullable: true,
-    description: 'The cluster, instance, operation or backup with this id; null if there is none such in the project.',
+    description:
+      'The cluster, instance, operation, backup or webhook with this id; null if there is none such in the project.',
     args: { id: t.arg.id({ required: true, description: 'The id.' }) },
     resolve: (_root, { id }, context, info) => findNode(context, info, id),
   }),
