@@ -5,6 +5,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { authenticate } from '#auth/authenticate.ts';
 import { defaultProjectName, ensureDefaultProject } from '#auth/ensureDefaultProject.ts';
+import { openBackupStore } from '#backups/openBackupStore.ts';
+import type { StoreSettings } from '#backups/storeSettings.ts';
 import { createEngines } from '#engines/engines.ts';
 import { findPostgresqlToolchain } from '#engines/postgresql/toolchain.ts';
 import type { Bus } from '#events/bus.ts';
@@ -28,6 +30,7 @@ import { startMonitors } from '#monitors/startMonitors.ts';
 import type { OperationDeps } from '#operations/deps.ts';
 import { runOperation } from '#operations/runOperation.ts';
 import { settleCluster } from '#operations/settleCluster.ts';
+import { takeScheduledBackup } from '#operations/takeScheduledBackup.ts';
 import { createLocalProvider } from '#providers/local/localProvider.ts';
 import { createServer } from '#server/server.ts';
 import { defaultDataDirectory, openDataDirectory } from '#store/dataDirectory.ts';
@@ -89,6 +92,7 @@ async function start(starting: Starting): Promise<App> {
     serverUser: user,
     logger,
   });
+  const backups = config.backupStore ?? localBackups(dataDirectory);
   const startedAt = new Date();
   const operations: OperationDeps = {
     db: store.db,
@@ -100,6 +104,7 @@ async function start(starting: Starting): Promise<App> {
     providers: { local },
     defaultProvider: local.name,
     agents: createAgentChannel({ db: store.db, bus, clock: systemClock, logger }),
+    backups: { store: openBackupStore(backups), place: backups.place },
     secrets: createSecretBox(config.secretKey ?? (await localSecretKey(dataDirectory))),
     silence: () => ({ now: systemClock.now(), leaseMs: config.agentLeaseMs, listeningSince: startedAt }),
     quotaDefaults: config.quotaDefaults,
@@ -107,7 +112,7 @@ async function start(starting: Starting): Promise<App> {
     timing: { cancelGraceMs: 20_000, stepRetryMs: 1000, stepAttempts: 4 },
   };
   const adminKeyFile = await ensureFirstKey(operations, dataDirectory);
-  const url = mode === 'worker' ? null : await serve(starting, operations);
+  const url = mode === 'worker' ? null : await serve(starting, operations, backups);
   const controlUrl = config.controlUrl ?? (url ?? `http://${config.host}:${config.port}`).replace(/^http/, 'ws');
   if (mode !== 'api') await writePrivately(controlUrlFile, `${controlUrl}\n`);
   if (mode !== 'api') await work(starting, operations);
@@ -145,6 +150,10 @@ async function openBus({ config, logger, closers }: Starting): Promise<Bus> {
   return bus;
 }
 
+function localBackups(dataDirectory: string): StoreSettings {
+  return { place: { kind: 'DIRECTORY', path: join(dataDirectory, 'backups') }, credentials: null };
+}
+
 async function localSecretKey(dataDirectory: string): Promise<Uint8Array> {
   return new Uint8Array(Buffer.from(await keptSecret(join(dataDirectory, 'secret.key'), 32), 'base64'));
 }
@@ -170,7 +179,11 @@ async function ensureFirstKey(operations: OperationDeps, dataDirectory: string):
 }
 
 /** Server, feed and the agents' gateway. Returns the server's URL. */
-async function serve({ config, logger, closers }: Starting, operations: OperationDeps): Promise<string> {
+async function serve(
+  { config, logger, closers }: Starting,
+  operations: OperationDeps,
+  { credentials }: StoreSettings,
+): Promise<string> {
   const { db, bus, clock } = operations;
   const observations = createObservationIntake({
     db,
@@ -180,7 +193,9 @@ async function serve({ config, logger, closers }: Starting, operations: Operatio
     onInstanceChanged: (clusterId) => settleCluster(operations, clusterId),
   });
   closers.add('the observations', () => observations.close());
-  const gateway = createAgentGateway({ db, bus, clock, logger, secrets: operations.secrets, observations });
+  const storeCredentials = credentials === null ? null : JSON.stringify(credentials);
+  const { secrets } = operations;
+  const gateway = createAgentGateway({ db, bus, clock, logger, secrets, storeCredentials, observations });
   closers.add("the agents' gateway", () => gateway.close());
   const feed = await createFeed({ db, bus, clock, logger });
   const server = createServer({ schema: buildSchema(), operations, feed, gateway, config });
@@ -197,6 +212,7 @@ async function work({ config, closers }: Starting, operations: OperationDeps): P
   await operations.jobs.workOperations(({ operationId }, signal) =>
     runOperation(operations, operationId, AbortSignal.any([signal, stopping.signal])),
   );
+  await operations.jobs.workBackups((job, attempt) => takeScheduledBackup(operations, job.clusterId, attempt));
   closers.add('the operations', () => stopping.abort());
   const monitors = startMonitors(operations, { soleProcess });
   closers.add('the monitors', () => monitors.close());

@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import type { StoreSettings } from '#backups/storeSettings.ts';
 import { isLoopbackNetwork } from '#domain/cidr.ts';
 import { limits } from '#domain/limits.ts';
 import type { QuotaLimits } from '#domain/quota.ts';
@@ -52,6 +53,25 @@ const environmentSchema = z.object({
   GROVE_QUOTA_INSTANCES: optional(whole(0, limits.quota).default(100)),
   GROVE_QUOTA_STORAGE_GIB: optional(whole(0, limits.quota).default(10_000)),
   GROVE_QUOTA_BACKUPS: optional(whole(0, limits.quota).default(1000)),
+  GROVE_BACKUP_DIRECTORY: optional(z.string().optional()),
+  GROVE_BACKUP_S3_BUCKET: optional(
+    z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket: 3 to 63 of a-z, 0-9, "." and "-"')
+      .optional(),
+  ),
+  GROVE_BACKUP_S3_PREFIX: optional(
+    z
+      .string()
+      .regex(/^[\w.-]+(\/[\w.-]+)*\/?$/, 'must be names joined by "/", like grove/production')
+      .optional(),
+  ),
+  GROVE_BACKUP_S3_REGION: optional(z.string().default('us-east-1')),
+  GROVE_BACKUP_S3_ENDPOINT: optional(
+    z.url({ protocol: /^https?$/, error: 'must be a URL like https://s3.example.org' }).optional(),
+  ),
+  GROVE_BACKUP_S3_ACCESS_KEY_ID: optional(z.string().optional()),
+  GROVE_BACKUP_S3_SECRET_ACCESS_KEY: optional(z.string().optional()),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
 
@@ -84,6 +104,13 @@ export const settings: readonly { name: string; meaning: string }[] = [
   },
   { name: 'GROVE_QUOTA_STORAGE_GIB', meaning: 'GiB of storage that their sizes may come to (default: 10000)' },
   { name: 'GROVE_QUOTA_BACKUPS', meaning: 'backups that such a project may keep (default: 1000)' },
+  { name: 'GROVE_BACKUP_DIRECTORY', meaning: 'where backups are kept (default: backups, in the data directory)' },
+  { name: 'GROVE_BACKUP_S3_BUCKET', meaning: 'S3 bucket to keep backups in instead of a directory' },
+  { name: 'GROVE_BACKUP_S3_PREFIX', meaning: 'put before every key in the bucket, like grove/production' },
+  { name: 'GROVE_BACKUP_S3_REGION', meaning: "the bucket's region (default: us-east-1)" },
+  { name: 'GROVE_BACKUP_S3_ENDPOINT', meaning: 'URL of an S3-compatible service (default: Amazon S3)' },
+  { name: 'GROVE_BACKUP_S3_ACCESS_KEY_ID', meaning: 'access key that may read, write, list and delete there' },
+  { name: 'GROVE_BACKUP_S3_SECRET_ACCESS_KEY', meaning: 'its secret' },
 ];
 
 /** The configuration of a process; every default is filled in. */
@@ -104,6 +131,8 @@ export type Config = {
   operationsAtOnce: number;
   /** What a project may have where it has no limit of its own. */
   quotaDefaults: QuotaLimits;
+  /** Null: a directory in the data directory. */
+  backupStore: StoreSettings | null;
   path: string;
 };
 
@@ -136,6 +165,46 @@ export function loadConfig(environment: NodeJS.ProcessEnv, workingDirectory: str
       STORAGE_GIB: values.GROVE_QUOTA_STORAGE_GIB,
       BACKUPS: values.GROVE_QUOTA_BACKUPS,
     },
+    backupStore: backupStore(values, workingDirectory),
     path: values.PATH,
+  };
+}
+
+type Environment = z.infer<typeof environmentSchema>;
+
+/** A directory or a bucket, never half of one. */
+function backupStore(values: Environment, workingDirectory: string): StoreSettings | null {
+  const {
+    GROVE_BACKUP_DIRECTORY: directory,
+    GROVE_BACKUP_S3_BUCKET: bucket,
+    GROVE_BACKUP_S3_PREFIX: prefix = '',
+    GROVE_BACKUP_S3_REGION: region,
+    GROVE_BACKUP_S3_ENDPOINT: endpoint = null,
+    GROVE_BACKUP_S3_ACCESS_KEY_ID: accessKeyId,
+    GROVE_BACKUP_S3_SECRET_ACCESS_KEY: secretAccessKey,
+  } = values;
+  if (bucket === undefined) {
+    if (endpoint !== null || prefix !== '' || accessKeyId !== undefined || secretAccessKey !== undefined) {
+      throw new StartupError(
+        'Bad setting: GROVE_BACKUP_S3_… is set without GROVE_BACKUP_S3_BUCKET. Name the bucket too.',
+      );
+    }
+    if (directory === undefined) return null;
+    return { place: { kind: 'DIRECTORY', path: resolve(workingDirectory, directory) }, credentials: null };
+  }
+  if (directory !== undefined) {
+    throw new StartupError(
+      'Bad setting: both GROVE_BACKUP_DIRECTORY and GROVE_BACKUP_S3_BUCKET are set. Backups are kept in one place: set one.',
+    );
+  }
+  if (accessKeyId === undefined || secretAccessKey === undefined) {
+    throw new StartupError(
+      'Bad setting: GROVE_BACKUP_S3_BUCKET needs GROVE_BACKUP_S3_ACCESS_KEY_ID and GROVE_BACKUP_S3_SECRET_ACCESS_KEY.',
+    );
+  }
+  const slashed = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
+  return {
+    place: { kind: 'S3', bucket, prefix: slashed, region, endpoint },
+    credentials: { accessKeyId, secretAccessKey },
   };
 }

@@ -3,7 +3,8 @@ import { CommandFailure, type InstanceSide } from '#engines/instanceSide.ts';
 import type { Logger } from '#lib/logger.ts';
 import { systemFault } from '#lib/systemFault.ts';
 import type { CommandRecord } from './commandRecord.ts';
-import type { AgentCommand, CommandError, CommandOutcome } from './protocol.ts';
+import { openStore } from './openStore.ts';
+import { type AgentCommand, type CommandError, type CommandOutcome, storeCredentialsName } from './protocol.ts';
 import { ThrottledProgress } from './throttledProgress.ts';
 
 const progressMs = 250;
@@ -71,12 +72,19 @@ export class CommandRunner {
     const { side, onProgress } = this.#options;
     const run = Object.hasOwn(side.commands, kind) ? side.commands[kind] : undefined;
     if (run === undefined) return { ok: false, error: unknownCommand(kind) };
+    const { [storeCredentialsName]: storeCredentials, ...clusterSecrets } = secrets;
     const progress = new ThrottledProgress((message) => onProgress(id, message), progressMs);
     try {
       const signal = this.#stopping.signal;
       return {
         ok: true,
-        result: await run({ payload, secrets, progress: (message) => progress.say(message), signal }),
+        result: await run({
+          payload,
+          secrets: clusterSecrets,
+          openStore: () => openStore(payload, storeCredentials),
+          progress: (message) => progress.say(message),
+          signal,
+        }),
       };
     } catch (error) {
       return { ok: false, error: this.#errorOf(kind, error) };

@@ -35,7 +35,12 @@ export async function beginLean(environment: Readonly<Record<string, string | un
   if (environment[restarted] !== undefined || !compilerIsLoaded() || getCompileCacheDir() === undefined) return;
   if (process.execve === undefined) return;
   // What is imported only when it is needed would bring the compiler back.
-  await import('#engines/postgresql/instance/unpackArchive.ts');
+  await Promise.all([
+    import('#engines/postgresql/instance/unpackArchive.ts'),
+    import('#engines/postgresql/instance/digestArchive.ts'),
+    import('#engines/postgresql/instance/archiveFile.ts'),
+    import('#backups/openBackupStore.ts'),
+  ]);
   flushCompileCache();
   process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
     ...environment,

@@ -49,6 +49,11 @@ export type AgentCommand = {
 
 /** The kind of what is delivered like a command, has no end and wants an observation at once. */
 export const observeKind = 'observe';
+/**
+ * Under this name among the secrets of a command whose payload has a `store`: the credentials for it, as JSON. They are for that
+ * command only, and kept nowhere.
+ */
+export const storeCredentialsName = 'backup_store';
 
 /** Why a command failed. `retryable`: the same command may succeed later. */
 export type CommandError = { code: string; message: string; retryable: boolean };

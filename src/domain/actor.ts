@@ -11,6 +11,9 @@ export type Permission =
   | 'cluster:restart'
   | 'cluster:delete'
   | 'cluster:protect'
+  | 'backup:create'
+  | 'backup:restore'
+  | 'backup:delete'
   | 'operation:control'
   | 'credentials:reveal'
   | 'keys:manage'
@@ -26,6 +29,9 @@ export const requiredRole = {
   'cluster:restart': 'OPERATOR',
   'cluster:delete': 'OPERATOR',
   'cluster:protect': 'ADMIN',
+  'backup:create': 'OPERATOR',
+  'backup:restore': 'OPERATOR',
+  'backup:delete': 'OPERATOR',
   'operation:control': 'OPERATOR',
   'credentials:reveal': 'ADMIN',
   'keys:manage': 'ADMIN',

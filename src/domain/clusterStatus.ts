@@ -43,7 +43,8 @@ const freeStatus = {
 
 /** Which status may follow which. Total: a status without an entry is a type error. */
 export const clusterTransitions = {
-  BUILDING: ['ACTIVE', 'DEGRADED', 'DOWN', 'ERROR', 'DELETING'],
+  /** Gone at once: a restore that took back what it had made, or a throw-away cluster at its end. */
+  BUILDING: ['ACTIVE', 'DEGRADED', 'DOWN', 'ERROR', 'DELETING', 'DELETED'],
   ACTIVE: ['DEGRADED', 'DOWN', 'BUSY', 'DELETING'],
   DEGRADED: ['ACTIVE', 'DOWN', 'BUSY', 'DELETING'],
   DOWN: ['ACTIVE', 'DEGRADED', 'BUSY', 'DELETING'],

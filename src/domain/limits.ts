@@ -12,6 +12,8 @@ export const limits = {
   quota: 1_000_000_000,
   /** For how long a primary must be gone before another is promoted by itself. */
   detectAfterSeconds: { minimum: 1, maximum: 3600 },
+  backupsKept: 1000,
+  backupDaysKept: 3650,
   /** A replica that is further behind its primary, in bytes, is reported as lagging. */
   replicationLagBytes: 16 * 1024 * 1024,
 } as const;

@@ -1,3 +1,4 @@
+import type { StorePlace } from '#backups/storeSettings.ts';
 import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { Health } from '#domain/health.ts';
@@ -49,6 +50,14 @@ export type ServerRestart = {
   /** From when the server was told to stop until it served again, in milliseconds. Null: it did not run before. */
   downMs: number | null;
 };
+/** A part of a backup in the backup store: its file, and what that must be. */
+export type StoredPart = { store: StorePlace; key: string; bytes: number; sha256: string };
+
+/** Up to where the data of a part reach, in the engine's own notation. */
+export type PartPosition = { endPosition: string; timeline: number | null };
+
+/** What was stored of an instance. `bytes` and `sha256` are of the file, `dataBytes` of the instance's files in it. */
+export type BackedUpPart = PartPosition & { bytes: number; sha256: string; dataBytes: number; startPosition: string };
 
 /** What an agent answered to a command that could not be done. */
 export class AgentCommandFailed extends StepFailure {}
@@ -160,6 +169,23 @@ export interface Engine {
   applySynchronous(context: EngineContext): Promise<void>;
   /** How another instance becomes the primary. Null: the engine has no promotion. */
   readonly promotion: Promotion | null;
+  /** The instance's data are in the store under the key, with all that makes them consistent. Writes go on meanwhile. */
+  backUp(
+    context: EngineContext,
+    instance: InstanceFacts,
+    file: Pick<StoredPart, 'store' | 'key'>,
+  ): Promise<BackedUpPart>;
+  /** Pure: the part whose data reach furthest. The first of equal ones; never called without any. */
+  furthest<Part extends PartPosition>(parts: readonly Part[]): Part;
+  /** A new, empty instance has the data of a part; nothing serves them yet. */
+  restore(context: EngineContext, instance: InstanceFacts, part: StoredPart): Promise<void>;
+  /** An instance with the data of the furthest part becomes the group's first, with this cluster's secrets. */
+  lead(context: EngineContext, instance: InstanceFacts, part: StoredPart): Promise<void>;
+  /**
+   * An instance with the data of a part joins the group that `lead` began. Answers why it had to be seeded again from the group; null:
+   * its part was good enough.
+   */
+  follow(context: EngineContext, instance: InstanceFacts, part: StoredPart): Promise<string | null>;
   /** The data path: written through the primary, read on every instance; roles and replication as wanted. */
   verify(context: EngineContext): Promise<void>;
 }

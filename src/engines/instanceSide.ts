@@ -1,3 +1,4 @@
+import type { BackupStore } from '#backups/backupStore.ts';
 import type { InstanceSize } from '#domain/facts.ts';
 import type { Observation } from '#domain/observation.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
@@ -24,6 +25,8 @@ export type CommandCall = {
   payload: JsonObject;
   /** The cluster's secrets by name. */
   secrets: Record<string, string>;
+  /** The backup store that the payload's `store` names. Throws a CommandFailure where it names none. */
+  openStore(): Promise<BackupStore>;
   /** Says how far the command is, in words. */
   progress(message: string): void;
   signal: AbortSignal;

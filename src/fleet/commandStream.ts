@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type AgentCommand, observeKind } from '#agent/protocol.ts';
+import { type AgentCommand, observeKind, storeCredentialsName } from '#agent/protocol.ts';
 import type { Bus } from '#events/bus.ts';
 import type { JsonObject } from '#lib/json.ts';
 import type { Logger } from '#lib/logger.ts';
@@ -11,7 +11,15 @@ import type { AgentIdentity } from './signInAgent.ts';
 /** Opens what the store keeps encrypted. */
 export type SecretOpener = { open(ciphertext: Uint8Array, keyId: string): string };
 
-export type CommandStreamDeps = { db: Database; bus: Bus; logger: Logger; secrets: SecretOpener; watch: CommandWatch };
+export type CommandStreamDeps = {
+  db: Database;
+  bus: Bus;
+  logger: Logger;
+  secrets: SecretOpener;
+  watch: CommandWatch;
+  /** For commands that work with the backup store, as JSON. Null: it needs none. */
+  storeCredentials?: string | null;
+};
 
 /**
  * The unfinished commands of one instance, oldest first, each once a connection. The cluster's secrets are opened at delivery
@@ -55,7 +63,7 @@ export async function* commandStream(
 }
 
 async function freshCommands(
-  { db, logger, secrets }: CommandStreamDeps,
+  { db, logger, secrets, storeCredentials = null }: CommandStreamDeps,
   { instanceId, clusterId }: AgentIdentity,
   delivered: Set<string>,
 ): Promise<AgentCommand[]> {
@@ -66,11 +74,20 @@ async function freshCommands(
     const fresh = pending.filter(({ id }) => !delivered.has(id));
     if (fresh.length === 0) return [];
     const opened = await openSecrets(db, secrets, clusterId);
-    return fresh.map(({ id, kind, payload }) => ({ id, kind, payload: payload as JsonObject, secrets: opened }));
+    return fresh.map(({ id, kind, payload }) => ({
+      id,
+      kind,
+      payload: payload as JsonObject,
+      secrets: { ...opened, ...credentialsFor(payload as JsonObject, storeCredentials) },
+    }));
   } catch (error) {
     logger.warn({ err: error, instanceId }, 'could not read the commands of an agent; trying again');
     return [];
   }
+}
+
+function credentialsFor({ store }: JsonObject, storeCredentials: string | null): Record<string, string> {
+  return store === undefined || storeCredentials === null ? {} : { [storeCredentialsName]: storeCredentials };
 }
 
 /** A command of an ended operation stays undelivered: nobody waits for it, and a later operation may hold the cluster. */

@@ -30,6 +30,8 @@ export type AgentGatewayDeps = {
   clock: Clock;
   logger: Logger;
   secrets: SecretOpener;
+  /** For commands that work with the backup store, as JSON. Null: it needs none. */
+  storeCredentials?: string | null;
   observations: Pick<ObservationIntake, 'report' | 'forget'>;
 };
 

@@ -8,6 +8,7 @@ const nouns = {
   Cluster: 'The cluster',
   Instance: 'The instance',
   Operation: 'The operation',
+  Backup: 'The backup',
   ApiKey: 'The API key',
 } as const;
 export type IdType = keyof typeof nouns;

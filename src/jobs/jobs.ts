@@ -1,9 +1,15 @@
-import { fromPrisma, PgBoss } from 'pg-boss';
+import { fromPrisma, type JobWithMetadata, PgBoss } from 'pg-boss';
 import type { Logger } from '#lib/logger.ts';
 import { connectionOptions, type Transaction } from '#store/database.ts';
 
 /** A job that runs (or goes on running) one operation. */
 export type OperationJob = { operationId: string };
+
+/** A job that takes the backup of a cluster that its policy asks for now. */
+export type BackupJob = { clusterId: string };
+
+/** One attempt at a job. `last`: there is no other, even if it fails. */
+export type Attempt = { jobId: string; last: boolean };
 
 export interface Jobs {
   /** Enqueues in the caller's transaction: no commit, no job. */
@@ -14,10 +20,15 @@ export interface Jobs {
   reclaim(): Promise<number>;
   /** Operations that have a job which is waiting or running. */
   knows(operationId: string): Promise<boolean>;
+  /** From now on a job for each of these clusters appears whenever its cron expression (in UTC) says so, and for no other. */
+  ensureBackupSchedules(wanted: readonly { clusterId: string; schedule: string }[]): Promise<void>;
+  /** Works on these jobs until `stop`. A handler that throws gets its job again, until the last attempt. */
+  workBackups(handler: (job: BackupJob, attempt: Attempt) => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
 const queue = 'operation';
+const backupQueue = 'backup';
 
 /** A worker that gives no sign for this long is dead; the least that pg-boss allows. */
 const heartbeatSeconds = 10;
@@ -34,10 +45,18 @@ const queueOptions = {
   expireInSeconds: 3600,
 };
 
-export type JobsOptions = { url: string; logger: Logger; concurrency: number };
+/** A scheduled backup that cannot be taken, since its cluster is busy, is tried again for half an hour. */
+const backupRetries = { limit: 30, delaySeconds: 60 };
+
+export type JobsOptions = {
+  url: string;
+  logger: Logger;
+  concurrency: number;
+  backupRetries?: { limit: number; delaySeconds: number };
+};
 
 /** Starts pg-boss on the store (its own schema, `pgboss`). */
-export async function createJobs({ url, logger, concurrency }: JobsOptions): Promise<Jobs> {
+export async function createJobs({ url, logger, concurrency, ...options }: JobsOptions): Promise<Jobs> {
   const boss = new PgBoss({
     connectionString: url,
     options: connectionOptions,
@@ -46,11 +65,14 @@ export async function createJobs({ url, logger, concurrency }: JobsOptions): Pro
     useListenNotify: true,
     superviseIntervalSeconds: 1,
     monitorIntervalSeconds: 1,
-    schedule: false,
+    schedule: true,
   });
   boss.on('error', (error) => logger.warn({ err: error }, 'the job queue met an error'));
   await boss.start();
   await boss.createQueue(queue, queueOptions);
+  const retries = options.backupRetries ?? backupRetries;
+  // One at a time for each cluster: where one is still being tried, the next one is the same.
+  await boss.createQueue(backupQueue, { policy: 'exclusive', deleteAfterSeconds: 3600, notify: true });
   return {
     async sendOperation(tx, operationId, deadlineAt) {
       const seconds = Math.ceil((deadlineAt.getTime() - Date.now()) / 1000) + expiryMarginSeconds;
@@ -75,6 +97,30 @@ export async function createJobs({ url, logger, concurrency }: JobsOptions): Pro
     async knows(operationId) {
       const jobs = await boss.findJobs<OperationJob>(queue, { data: { operationId } });
       return jobs.some((job) => job.state === 'created' || job.state === 'retry' || job.state === 'active');
+    },
+    async ensureBackupSchedules(wanted) {
+      const present = new Map((await boss.getSchedules(backupQueue)).map(({ key, cron }) => [key, cron]));
+      for (const { clusterId, schedule } of wanted) {
+        const isThere = present.get(clusterId) === schedule;
+        present.delete(clusterId);
+        if (isThere) continue;
+        await boss.schedule(backupQueue, schedule, { clusterId } satisfies BackupJob, {
+          key: clusterId,
+          singletonKey: clusterId,
+          retryLimit: retries.limit,
+          retryDelay: retries.delaySeconds,
+        });
+      }
+      for (const clusterId of present.keys()) await boss.unschedule(backupQueue, clusterId);
+    },
+    async workBackups(handler) {
+      await boss.work(
+        backupQueue,
+        { includeMetadata: true, pollingIntervalSeconds: 2, localConcurrency: 2 },
+        async ([job]: JobWithMetadata<BackupJob>[]) => {
+          if (job) await handler(job.data, { jobId: job.id, last: job.retryCount >= job.retryLimit });
+        },
+      );
     },
     async stop() {
       await boss.stop({ graceful: true, timeout: 2500, close: true });

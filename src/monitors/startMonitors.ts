@@ -1,4 +1,6 @@
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
+import { backupPolicies } from './backupPolicies.ts';
+import { failedBackups } from './failedBackups.ts';
 import { instancePresence } from './instancePresence.ts';
 import { lateOperations } from './lateOperations.ts';
 import { holdLease, releaseLease } from './lease.ts';
@@ -20,6 +22,8 @@ export function startMonitors(
     lateOperations(deps),
     lostPrimaries(deps),
     strayInstances(deps),
+    backupPolicies(deps),
+    failedBackups(deps),
   ];
   const closing = new AbortController();
   const loops = monitors.map((monitor) => watch(deps, monitor, { soleProcess, closing: closing.signal }));

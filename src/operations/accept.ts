@@ -53,6 +53,7 @@ async function admit<Input>(
   const lifecycleBefore = isNew ? null : before.cluster.lifecycle;
   const operationId = await writeOperation(deps, actor, change, request, { ...intent, lifecycleBefore });
   const { cluster } = intent.facts;
+  await request.definition.record?.(change, { operationId, actor, now: deps.clock.now() }, intent.facts, request.input);
   recordBirths(change, { before: isNew ? null : before.cluster, after: cluster }, operationId);
   await settleStatuses(deps, change, cluster.id, { operationId });
   return { operationId, clusterId: cluster.id };

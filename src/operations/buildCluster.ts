@@ -48,7 +48,8 @@ export async function buildCluster({ instances }: ClusterFacts, step: RunStep): 
   return { primaryInstanceId: first.id };
 }
 
-async function createNetwork({ cluster, provider, change }: StepContext): Promise<{ cidr: string }> {
+/** The group's network exists. */
+export async function createNetwork({ cluster, provider, change }: StepContext): Promise<{ cidr: string }> {
   const { cidr, peers } = await provider.ensureNetwork(cluster.id);
   await change(({ tx }) =>
     tx.cluster.update({ where: { id: cluster.id }, data: { networkCidr: cidr, networkPeers: peers } }),

@@ -7,12 +7,15 @@ import { instancesDemand } from '#domain/quota.ts';
 import { equalSizes, instanceCountAllowed } from '#domain/topology.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
+import { Prisma } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import type { Transaction } from '#store/database.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { buildCluster, planBuild } from './buildCluster.ts';
 import {
   accessRulesSchema,
+  backupPolicyOf,
+  backupPolicySchema,
   failoverColumns,
   failoverSchema,
   instanceNameSchema,
@@ -46,6 +49,7 @@ const inputSchema = z
     deletionProtection: z.boolean().nullish(),
     synchronous: z.boolean().nullish(),
     failover: failoverSchema.nullish(),
+    backupPolicy: backupPolicySchema.nullish(),
   })
   .refine(({ instanceCount, instances }) => [instanceCount ?? [], instances ? [0] : []].flat().length === 1, {
     path: ['instanceCount'],
@@ -155,10 +159,16 @@ function wantedInstances({ name: cluster, instanceCount, instances, size }: Crea
   return nameInstances(wanted, { cluster, taken: [], size: size ?? defaultInstanceSize });
 }
 
-async function insertCluster(
+/** The row of a new cluster, with secrets of its own. */
+export async function insertCluster(
   { tx }: Change,
   { projectId, providerName, secrets }: CreationContext,
-  input: CreateClusterInput,
+  input: Pick<
+    CreateClusterInput,
+    'name' | 'accessRules' | 'deletionProtection' | 'synchronous' | 'failover' | 'backupPolicy'
+  > & {
+    restoredFromId?: string;
+  },
   { engine, version, size, count }: { engine: Engine; version: string; size: InstanceSize; count: number },
 ): Promise<{ id: string }> {
   try {
@@ -175,6 +185,8 @@ async function insertCluster(
         deletionProtection: input.deletionProtection ?? false,
         synchronous: input.synchronous ?? false,
         ...failoverColumns(input.failover),
+        restoredFromId: input.restoredFromId ?? null,
+        ...(input.backupPolicy ? { backupPolicy: backupPolicyOf(input.backupPolicy) ?? Prisma.DbNull } : {}),
         secrets: {
           create: engine.secretNames.map((name) => ({
             name,

@@ -1,13 +1,17 @@
 import type { OperationKind } from '#generated/prisma/enums.ts';
 import { addInstances } from './addInstances.ts';
+import { backupCluster } from './backupCluster.ts';
 import { createCluster } from './createCluster.ts';
+import { deleteBackup } from './deleteBackup.ts';
 import { deleteCluster } from './deleteCluster.ts';
 import { dropInstances } from './dropInstances.ts';
 import type { OperationDefinition } from './operation.ts';
 import { promoteInstance } from './promoteInstance.ts';
 import { rejoinInstance } from './rejoinInstance.ts';
 import { restartCluster } from './restartCluster.ts';
+import { restoreCluster } from './restoreCluster.ts';
 import { updateCluster } from './updateCluster.ts';
+import { verifyBackup } from './verifyBackup.ts';
 
 const byKind = {
   CREATE_CLUSTER: createCluster,
@@ -18,6 +22,10 @@ const byKind = {
   ADD_INSTANCES: addInstances,
   DROP_INSTANCES: dropInstances,
   RESTART_CLUSTER: restartCluster,
+  BACKUP_CLUSTER: backupCluster,
+  RESTORE_CLUSTER: restoreCluster,
+  DELETE_BACKUP: deleteBackup,
+  VERIFY_BACKUP: verifyBackup,
 } satisfies Record<OperationKind, Pick<OperationDefinition<never>, 'kind' | 'subject'>>;
 
 /** The definition of each kind of operation. Total: a kind without one is a type error. */
@@ -25,7 +33,7 @@ export function definitionOf(kind: OperationKind): OperationDefinition<unknown> 
   return byKind[kind] as unknown as OperationDefinition<unknown>;
 }
 
-/** The kinds that can be asked of an existing cluster. */
+/** The kinds that can be asked of an existing cluster. What deleteBackup is asked of is a backup, which may outlive its cluster. */
 export const clusterActions: readonly OperationKind[] = (Object.keys(byKind) as OperationKind[]).filter(
-  (kind) => byKind[kind].subject.kind === 'EXISTING',
+  (kind) => byKind[kind].subject.kind === 'EXISTING' && kind !== 'DELETE_BACKUP',
 );

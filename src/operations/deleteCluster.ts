@@ -29,9 +29,11 @@ export const deleteCluster = defineOperation<DeleteClusterInput>({
   accept: beginDeletion,
   reopen: beginDeletion,
   plan: ({ cluster }) => planRemoval(cluster),
-  run: async ({ cluster, step }) => {
+  run: async ({ planned, step }) => {
+    // Of the plan, not of the cluster: there a worker that resumes no longer sees those that are gone already.
+    const instances = planned.flatMap(({ instanceId }) => (instanceId === null ? [] : [{ id: instanceId }]));
     await Promise.all(
-      cluster.instances.map((instance) => step(removeStep(instance), (context) => removeInstance(context, instance))),
+      instances.map((instance) => step(removeStep(instance), (context) => removeInstance(context, instance))),
     );
     await step(networkStep, removeNetwork);
     return {};
@@ -52,7 +54,12 @@ function planRemoval({ instances }: ClusterFacts): PlannedStep[] {
   return [...instances.map(planRemove), { key: networkStep, name: 'remove the network', instanceId: null }];
 }
 
-async function removeNetwork({ cluster, provider, change }: StepContext): Promise<null> {
+/** The cluster's network, and all that is left of it on its host, is gone. */
+export async function removeNetwork({
+  cluster,
+  provider,
+  change,
+}: Pick<StepContext, 'cluster' | 'provider' | 'change'>): Promise<null> {
   await provider.destroyNetwork(cluster.id);
   await change(({ tx }) =>
     tx.cluster.update({ where: { id: cluster.id }, data: { networkCidr: null, networkPeers: [] } }),

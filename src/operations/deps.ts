@@ -1,3 +1,5 @@
+import type { BackupStore } from '#backups/backupStore.ts';
+import type { StorePlace } from '#backups/storeSettings.ts';
 import type { Silence } from '#domain/instanceStatus.ts';
 import type { QuotaLimits } from '#domain/quota.ts';
 import type { Engine, SendCommand } from '#engines/engine.ts';
@@ -31,6 +33,8 @@ export type OperationDeps = {
   /** The provider that new clusters get. */
   defaultProvider: string;
   agents: AgentChannel;
+  /** Where backups are kept: to look into, and as agents are told. */
+  backups: { store: BackupStore; place: StorePlace };
   secrets: SecretBox;
   silence: () => Silence;
   /** What a project may have where it has no limit of its own. */

@@ -46,7 +46,7 @@ export const dropInstances = defineOperation<DropInstancesInput>({
     return [
       ...leaving.filter((instance) => isPrimary(facts.cluster, instance)).map((it) => new PrimaryNotDroppableError(it)),
       ...minimumRemains(facts, leaving.length),
-      ...instanceCountAllowed(facts.engine, facts.cluster.instances.length - leaving.length),
+      ...remainderIsOdd(facts, leaving.length),
       ...leaving.flatMap((instance) => isNoLastCopy(facts.cluster, instance)),
     ];
   },
@@ -76,6 +76,12 @@ const leavingOf = ({ instances }: ClusterFacts, { instanceIds }: DropInstancesIn
   instances.filter(({ id }) => instanceIds.includes(id));
 
 const isPrimary = ({ primaryInstanceId }: ClusterFacts, { id }: InstanceFacts): boolean => id === primaryInstanceId;
+
+/** Of an engine that wants it so. More than its maximum may remain: that is one step towards fewer. */
+function remainderIsOdd({ cluster, engine }: Facts, leaving: number): DomainError[] {
+  const faults = instanceCountAllowed(engine, cluster.instances.length - leaving);
+  return faults.filter(({ rule }) => rule === 'ODD_INSTANCE_COUNT');
+}
 
 function minimumRemains({ cluster, engine }: Facts, leaving: number): DomainError[] {
   const { minimum } = engine.size;

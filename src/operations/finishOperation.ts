@@ -31,12 +31,15 @@ export async function succeedOperation(deps: OperationDeps, run: OperationRun, r
   });
 }
 
-/** Ends the operation visibly: its error, the instances that it left half-done in ERROR, the cluster free. */
+/**
+ * Ends the operation visibly: its error, the instances that it left half-done in ERROR, the cluster free.
+ * @param lifecycle what the cluster's life becomes. Null: as the definition says
+ */
 export async function failOperation(
   deps: OperationDeps,
   run: OperationRun,
   reason: unknown,
-  log: Logger,
+  { log, lifecycle }: { log: Logger; lifecycle: ClusterLifecycle | null },
 ): Promise<void> {
   const cancelled = reason instanceof CancelRequested;
   const error = describe(run, reason, log);
@@ -55,7 +58,7 @@ export async function failOperation(
     await finish(deps, change, run, {
       status,
       data: { error },
-      lifecycle: lifecycleAfterFailure(run),
+      lifecycle: lifecycle ?? lifecycleAfterFailure(run),
       failure,
     });
   });
@@ -90,7 +93,7 @@ async function finish(
   const details = 'error' in data ? { error: data.error } : {};
   recordOperationStatus(change, { ...operation, clusterName }, [before.status, status], details);
   if (lifecycle !== null) {
-    const gone = lifecycle === 'DELETED' ? { deletedAt: now } : {};
+    const gone = lifecycle === 'DELETED' && operation.lifecycleBefore !== 'DELETED' ? { deletedAt: now } : {};
     await change.tx.cluster.update({ where: { id: operation.clusterId }, data: { lifecycle, ...gone } });
   }
   const cause = { operationId: operation.id, ...(failure === undefined ? {} : { failure }) };

@@ -1,4 +1,6 @@
+import { CronExpressionParser } from 'cron-parser';
 import { z } from 'zod';
+import type { BackupPolicy } from '#domain/backupPolicy.ts';
 import { canonicalCidr } from '#domain/cidr.ts';
 import { limits, namePattern } from '#domain/limits.ts';
 
@@ -15,6 +17,8 @@ export const nameSchema = nameOfAtMost(limits.nameMaxLength);
 export const instanceNameSchema = nameOfAtMost(limits.instanceNameMaxLength);
 
 export const clusterIdSchema = z.uuid();
+
+export const backupIdSchema = z.uuid();
 
 const bounded = ({ minimum, maximum }: { minimum: number; maximum: number }) =>
   z.int().min(minimum, `must be at least ${minimum}`).max(maximum, `must be at most ${maximum}`);
@@ -58,3 +62,44 @@ export const failoverColumns = (policy: z.infer<typeof failoverSchema> | null | 
   ...(policy?.maxLagBytes == null ? {} : { failoverMaxLagBytes: BigInt(policy.maxLagBytes) }),
   ...(policy?.detectAfterSeconds == null ? {} : { failoverDetectAfterSeconds: policy.detectAfterSeconds }),
 });
+
+const cronSchema = z
+  .string()
+  .max(100, 'must have at most 100 characters')
+  .refine(isCronExpression, 'must be a cron expression of five fields that comes due some day, like "30 2 * * *"');
+
+function isCronExpression(text: string): boolean {
+  if (text.trim().split(/\s+/).length !== 5) return false;
+  try {
+    CronExpressionParser.parse(text, { tz: 'UTC' }).next();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const atLeastOne = (maximum: number) => bounded({ minimum: 1, maximum });
+
+/** Without a schedule: no policy. */
+export const backupPolicySchema = z
+  .strictObject({
+    schedule: cronSchema.nullish(),
+    keepCount: atLeastOne(limits.backupsKept).nullish(),
+    keepDays: atLeastOne(limits.backupDaysKept).nullish(),
+    verify: z.boolean().nullish(),
+  })
+  .refine(
+    ({ schedule, ...rest }) => schedule != null || Object.values(rest).every((value) => value == null),
+    'must have a schedule, or nothing at all',
+  );
+
+/** The policy as it is stored. Null: backups are taken on request only. */
+export function backupPolicyOf({
+  schedule,
+  keepCount,
+  keepDays,
+  verify,
+}: z.infer<typeof backupPolicySchema>): BackupPolicy | null {
+  if (schedule == null) return null;
+  return { schedule, keepCount: keepCount ?? null, keepDays: keepDays ?? null, verify: verify ?? false };
+}

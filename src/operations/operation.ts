@@ -1,5 +1,7 @@
 import type { z } from 'zod';
-import type { Permission } from '#domain/actor.ts';
+import type { BackupStore } from '#backups/backupStore.ts';
+import type { StorePlace } from '#backups/storeSettings.ts';
+import type { Actor, Permission } from '#domain/actor.ts';
 import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { QuotaDemand } from '#domain/quota.ts';
@@ -28,6 +30,8 @@ export type PlannedStep = {
 export type StepContext = EngineContext & {
   engine: Engine;
   provider: Provider;
+  backups: { store: BackupStore; place: StorePlace };
+  operationId: string;
   projectName: string;
   /** Changes rows with their events. Refused once another worker has taken the operation over. */
   change<T>(work: (change: Change) => Promise<T>): Promise<T>;
@@ -70,6 +74,12 @@ export type CreationContext = {
   secrets: SecretBox;
 };
 
+/** What an operation that ends badly takes back with. */
+export type CleanUpContext = Pick<
+  StepContext,
+  'cluster' | 'provider' | 'backups' | 'operationId' | 'change' | 'setActivity' | 'signal'
+>;
+
 /** Which cluster an operation is of: one that is there, or one whose rows it writes when it is accepted. */
 export type Subject<Input> =
   | { kind: 'EXISTING'; clusterId(input: Input): string }
@@ -104,12 +114,24 @@ export type OperationDefinition<Input> = {
   warnings?(facts: Facts, input: Input): Warning[];
   /** In the accepting transaction: record the intent, touch no machine. */
   accept?(change: Change, facts: Facts, input: Input): Promise<void>;
+  /** In the accepting transaction, once the operation has its id: rows that name it. */
+  record?(
+    change: Change,
+    accepted: { operationId: string; actor: Actor; now: Date },
+    facts: Facts,
+    input: Input,
+  ): Promise<void>;
   /** In the transaction of a retry: what failed is begun again. */
   reopen?(change: Change, facts: Facts, planned: RunContext['planned']): Promise<void>;
   /** Every step, in order, from the facts after `accept`. No step: it is done with its acceptance. */
   plan(facts: Facts, input: Input): PlannedStep[];
   /** In a worker. Answers with the operation's result. */
   run(context: RunContext, input: Input): Promise<JsonObject>;
+  /**
+   * In a worker, before the operation ends badly: takes back what must not stay. Safe to do twice. Answers what the cluster's life
+   * becomes; null: as `lifecycle` says. Where it throws, the operation ends all the same.
+   */
+  cleanUp?(context: CleanUpContext, reason: unknown): Promise<ClusterLifecycle | null>;
   /** What the cluster's life becomes when it ended well, and when it did not. Null: it stays. */
   lifecycle: { onSuccess: ClusterLifecycle | null; onFailure: ClusterLifecycle | null };
   /** The step from whose beginning on it can no longer be cancelled. Null: it can be cancelled to its end. */

@@ -11,7 +11,7 @@ type Use = Pick<QuotaUse, 'used' | 'reserved'>;
  */
 export async function projectQuota(
   { quotaDefaults }: Pick<OperationDeps, 'quotaDefaults'>,
-  db: Pick<ReadDatabase, 'project' | 'instance'>,
+  db: Pick<ReadDatabase, 'project' | 'instance' | 'backup'>,
   projectId: string,
   { without = null }: { without?: string | null } = {},
 ): Promise<QuotaUse[]> {
@@ -45,7 +45,7 @@ async function limitsOf(
 }
 
 async function useOf(
-  db: Pick<ReadDatabase, 'instance'>,
+  db: Pick<ReadDatabase, 'instance' | 'backup'>,
   projectId: string,
   without: string | null,
 ): Promise<Record<QuotaResource, Use>> {
@@ -54,10 +54,12 @@ async function useOf(
   const all = await db.instance.aggregate({ where: present, ...sums });
   // An instance has its address from the moment that it has a place on a machine.
   const placeless = await db.instance.aggregate({ where: { ...present, address: null }, ...sums });
+  // One that failed has no files.
+  const backups = await db.backup.count({ where: { projectId, status: { notIn: ['FAILED', 'DELETED'] } } });
+  const unfinished = await db.backup.count({ where: { projectId, status: { in: ['PENDING', 'RUNNING'] } } });
   return {
     INSTANCES: { used: all._count._all, reserved: placeless._count._all },
     STORAGE_GIB: { used: all._sum.storageGiB ?? 0, reserved: placeless._sum.storageGiB ?? 0 },
-    // No operation of this release makes backups.
-    BACKUPS: { used: 0, reserved: 0 },
+    BACKUPS: { used: backups, reserved: unfinished },
   };
 }

@@ -16,7 +16,7 @@ export const planRemove = (instance: InstanceFacts): PlannedStep => ({
  * @param also done in the transaction that makes it REMOVED, and so once
  */
 export async function removeInstance(
-  { cluster, provider, setActivity }: StepContext,
+  { cluster, provider, setActivity }: Pick<StepContext, 'cluster' | 'provider' | 'setActivity'>,
   { id }: Pick<InstanceFacts, 'id'>,
   also?: (change: Change) => Promise<void>,
 ): Promise<null> {

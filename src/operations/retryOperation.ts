@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Actor } from '#domain/actor.ts';
+import { isDeleted } from '#domain/clusterStatus.ts';
 import { ClusterBusyError, NotFoundError, OperationNotRetryableError } from '#domain/errors.ts';
 import { canBeRetried } from '#domain/operationStatus.ts';
 import { parseInput } from '#domain/parseInput.ts';
@@ -34,6 +35,9 @@ export async function retryOperation(
     requirePermission(actor, 'retryOperation', definition.permission);
     const cluster = assertPresent(await loadOneClusterFacts(tx, { id: clusterId }), 'cluster');
     if (cluster.currentOperation) throw new ClusterBusyError(cluster.name, cluster.currentOperation);
+    if (definition.subject.kind === 'NEW' && isDeleted(cluster.lifecycle)) {
+      throw new OperationNotRetryableError(kind, 'what it had made was taken back');
+    }
     if (cluster.version !== operation.clusterVersion) {
       throw new OperationNotRetryableError(kind, 'the cluster has been changed since');
     }

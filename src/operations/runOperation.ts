@@ -12,6 +12,7 @@ import type { OperationRun } from './operationRun.ts';
 import { recordOperationStatus } from './recordOperationStatus.ts';
 import { createStepRunner } from './stepRunner.ts';
 import { CancelRequested, DeadlinePassed, Overtaken, WorkerStopping } from './stop.ts';
+import { takeBack } from './takeBack.ts';
 import { createWaiting } from './waiting.ts';
 
 /**
@@ -48,7 +49,7 @@ async function endBadly(deps: OperationDeps, run: OperationRun, reason: unknown,
   if (reason instanceof Overtaken) return log.warn('operation was taken over by another worker');
   if (reason instanceof WorkerStopping || isStoreUnavailable(reason)) throw reason;
   try {
-    await failOperation(deps, run, reason, log);
+    await failOperation(deps, run, reason, { log, lifecycle: await takeBack(deps, run, reason, log) });
   } catch (error) {
     if (error instanceof Overtaken) return log.warn('operation was taken over by another worker');
     if (isStoreUnavailable(error)) throw error;

@@ -138,6 +138,12 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
   const { operation, signal } = run;
   const cluster = await loadCluster(deps, operation.clusterId);
   const project = await deps.db.project.findUniqueOrThrow({ where: { id: operation.projectId } });
+  // What goes on in the background once the run has stopped writes no more: what the operation had made may be taken back by then.
+  const change: StepContext['change'] = (work) =>
+    changeInRun(deps, run, (inside) => {
+      signal.throwIfAborted();
+      return work(inside);
+    });
   const waitingFor = (what: string | null) => run.waiting.note(key, what);
   const until = async (limited: AbortSignal, what: string, isReached: (now: ClusterFacts) => boolean) => {
     waitingFor(what);
@@ -158,6 +164,8 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
     cluster,
     engine: assertPresent(deps.engines[cluster.engine], `engine ${cluster.engine}`),
     provider: assertPresent(deps.providers[cluster.provider], `provider ${cluster.provider}`),
+    backups: deps.backups,
+    operationId: operation.id,
     projectName: project.name,
     signal,
     waitingFor,
@@ -167,14 +175,8 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
       signal,
       onProgress: waitingFor,
     }),
-    change: (work) => changeInRun(deps, run, work),
-    setActivity: (instances, activity, also) =>
-      changeInRun(deps, run, async (change) => {
-        const ids = instances.map(({ id }) => id);
-        await change.tx.instance.updateMany({ where: { id: { in: ids } }, data: { activity } });
-        await settleStatuses(deps, change, operation.clusterId);
-        await also?.(change, deps.clock.now());
-      }),
+    change,
+    setActivity: setActivityIn(deps, operation.clusterId, change),
     until: (what, isReached) => until(signal, what, isReached),
     untilIn: async (withinMs, what, isReached) => {
       const limit = AbortSignal.timeout(withinMs);
@@ -186,6 +188,21 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
       }
     },
   };
+}
+
+/** The `setActivity` that goes with a `change`. */
+export function setActivityIn(
+  deps: OperationDeps,
+  clusterId: string,
+  change: StepContext['change'],
+): StepContext['setActivity'] {
+  return (instances, activity, also) =>
+    change(async (inside) => {
+      const ids = instances.map(({ id }) => id);
+      await inside.tx.instance.updateMany({ where: { id: { in: ids } }, data: { activity } });
+      await settleStatuses(deps, inside, clusterId);
+      await also?.(inside, deps.clock.now());
+    });
 }
 
 /**

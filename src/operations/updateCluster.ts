@@ -2,8 +2,16 @@ import { z } from 'zod';
 import { acceptsChanges, changeableStatuses, isLeaving } from '#domain/clusterStatus.ts';
 import { ClusterStatusError, type DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { Prisma } from '#generated/prisma/client.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
-import { accessRulesSchema, clusterIdSchema, failoverColumns, failoverSchema } from './inputs.ts';
+import {
+  accessRulesSchema,
+  backupPolicyOf,
+  backupPolicySchema,
+  clusterIdSchema,
+  failoverColumns,
+  failoverSchema,
+} from './inputs.ts';
 import { defineOperation, type PlannedStep, type RunContext, type StepContext } from './operation.ts';
 import { nobodyMayConnect, sessionsEnd } from './warnings.ts';
 
@@ -21,10 +29,11 @@ const inputSchema = z
     deletionProtection: z.boolean().nullish(),
     synchronous: z.boolean().nullish(),
     failover: failoverSchema.nullish(),
+    backupPolicy: backupPolicySchema.nullish(),
   })
   .refine(
     ({ clusterId, ...wanted }) => Object.values(wanted).some(changes),
-    'must say what to change: accessRules, deletionProtection, synchronous, failover, or several of these',
+    'must say what to change: accessRules, deletionProtection, synchronous, failover, backupPolicy, or several of these',
   );
 
 export type UpdateClusterInput = z.infer<typeof inputSchema>;
@@ -42,7 +51,8 @@ export const updateCluster = defineOperation<UpdateClusterInput>({
     changes(accessRules) || changes(synchronous) ? isServing(cluster) : [],
   warnings: ({ cluster }, { accessRules }) =>
     changes(accessRules) ? [...nobodyMayConnect(cluster, accessRules), ...sessionsEnd(cluster, accessRules)] : [],
-  accept: async ({ tx, record }, { cluster }, { accessRules, deletionProtection, synchronous, failover }) => {
+  accept: async (change, { cluster }, input) => {
+    const { accessRules, deletionProtection, synchronous, failover, backupPolicy } = input;
     const guarded = changes(deletionProtection) ? { deletionProtection } : {};
     const rules = changes(accessRules) ? { accessRules } : {};
     const data = {
@@ -52,16 +62,19 @@ export const updateCluster = defineOperation<UpdateClusterInput>({
       ...(synchronous === false ? { synchronous } : {}),
       ...failoverColumns(failover),
     };
-    await tx.cluster.update({ where: { id: cluster.id }, data });
+    const policy = changes(backupPolicy) ? { backupPolicy: backupPolicyOf(backupPolicy) } : {};
+    const stored = policy.backupPolicy === null ? { backupPolicy: Prisma.DbNull } : policy;
+    await change.tx.cluster.update({ where: { id: cluster.id }, data: { ...data, ...(stored as object) } });
     const payload = {
       cluster: cluster.name,
       ...rules,
       ...(changes(accessRules) ? { accessRulesInForce: false } : {}),
       ...guarded,
       ...(changes(synchronous) ? { synchronous } : {}),
+      ...policy,
       ...(changes(failover) ? { failover: JSON.parse(JSON.stringify(failover)) } : {}),
     };
-    record({ type: 'CLUSTER_UPDATED', clusterId: cluster.id, payload });
+    change.record({ type: 'CLUSTER_UPDATED', clusterId: cluster.id, payload });
   },
   plan: ({ cluster }, { accessRules, synchronous }) => [
     ...(changes(synchronous) ? [planSynchronous] : []),

@@ -126,6 +126,7 @@ async function start(
     layout,
     upstream,
     synchronousStandbys: [],
+    recovering: false,
   });
   await replaceFile(layout.configFile, settings, { owner: user });
   await replaceFile(layout.hbaFile, accessRules({ clients: [network], peers: [network] }), { owner: user });

@@ -21,6 +21,7 @@ import {
 import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
 import type { RecordingWriter, WriterTarget } from '../support/recordingWriter.ts';
+import { backupCases } from './backupCases.ts';
 import { promotionCases } from './promotionCases.ts';
 import { topologyCases } from './topologyCases.ts';
 
@@ -160,6 +161,7 @@ export function describeEngineConformance(engineClient: EngineClient): void {
 
     topologyCases({ engine: engineClient, home: () => home, grove: () => grove, clusterId: () => clusterId });
     promotionCases({ engine: engineClient, home: () => home, grove: () => grove, clusterId: () => clusterId });
+    backupCases(() => ({ home, grove, wanted }));
 
     test('C12 delete: processes, files, addresses and names are gone', async () => {
       const { instances } = await readCluster(grove.client, clusterId);
@@ -185,6 +187,7 @@ export function describeEngineConformance(engineClient: EngineClient): void {
         clusters(filter: { includeDeleted: true }) { totalCount }
         instances(filter: { includeRemoved: true }) { totalCount }
         operations { totalCount }
+        viewer { project { quota { resource used } } }
       }`);
       const listed = (name: string) => {
         const path = join(home.directory, name);

@@ -205,6 +205,43 @@ export async function insertOperation(
   return { id, globalId: toGlobalId('Operation', id) };
 }
 
+/** A completed backup of a cluster, with a part for each instance. */
+export async function insertBackup(
+  world: GraphqlWorld,
+  actor: Actor,
+  cluster: { id: string; instanceIds: string[] },
+  data: Partial<Prisma.BackupUncheckedCreateInput> = {},
+): Promise<{ id: string; globalId: string }> {
+  const { projectId } = actor;
+  const times = { createdAt: at(10), finishedAt: at(12), deadlineAt: at(600) };
+  const operation = { kind: 'BACKUP_CLUSTER', status: 'SUCCEEDED', ...times } as const;
+  const { id: operationId } = await insertOperation(world, actor, cluster.id, operation);
+  const { id } = await world.operations.deps.db.backup.create({
+    data: {
+      ...{ projectId, clusterId: cluster.id, clusterName: 'orders', name: 'secret-backup', operationId },
+      ...{ engine: 'fake', engineVersion: '2', cpuMillis: 1000, memoryMiB: 512, storageGiB: 10 },
+      ...{ status: 'COMPLETED', statusChangedAt: at(12), createdAt: at(10), startedAt: at(11), finishedAt: at(12) },
+      instanceCount: cluster.instanceIds.length,
+      requestedBy: { kind: 'SYSTEM', projectId, name: 'test' },
+      parts: {
+        create: cluster.instanceIds.map((instanceId, index) => ({
+          ...{ instanceId, instanceName: `orders-${index + 1}`, status: 'COMPLETED', location: `c/b/${index}` },
+          ...{
+            bytes: 1000n,
+            dataBytes: 4000n,
+            sha256: 'ab'.repeat(32),
+            startPosition: '0/1',
+            endPosition: '0/2',
+            timeline: 1,
+          },
+        })),
+      },
+      ...data,
+    },
+  });
+  return { id, globalId: toGlobalId('Backup', id) };
+}
+
 /** The same text for the same id or cursor of an answer, so that whole answers can be compared. */
 export function normalised(answer: Answer, names: Record<string, string> = {}): unknown {
   const text = JSON.stringify(answer, null, 2);

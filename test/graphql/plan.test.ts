@@ -6,6 +6,7 @@ import { storeDigest } from '../support/storeDigest.ts';
 import {
   createGraphqlWorld,
   type GraphqlWorld,
+  globalId,
   insertCluster,
   insertOperation,
   type Variables,
@@ -32,11 +33,19 @@ test.each(mutations)('$name, as every change of a cluster, has a dry run', ({ fi
   expect(members).toContain('OperationPlanned');
 });
 
-const inputs: Record<string, (clusterId: string) => Variables> = {
+const inputs: Record<string, (clusterId: string, lastInstanceId: string) => Variables> = {
   createCluster: () => ({ name: 'planned', engine: 'fake', instanceCount: 1 }),
   updateCluster: (clusterId) => ({ clusterId, accessRules: [] }),
   deleteCluster: (clusterId) => ({ clusterId }),
+  addInstances: (clusterId) => ({ clusterId, count: 1 }),
+  dropInstances: (clusterId, instanceId) => ({ clusterId, instanceIds: [instanceId] }),
+  restartCluster: (clusterId) => ({ clusterId }),
+  promoteInstance: (clusterId, instanceId) => ({ clusterId, instanceId, mode: 'PLANNED' }),
+  rejoinInstance: (clusterId, instanceId) => ({ clusterId, instanceId }),
 };
+
+/** What speaks against a change of a cluster that is as it should be. */
+const blocked: Record<string, string> = { rejoinInstance: 'INSTANCE_NOT_REJOINABLE' };
 
 const planned =
   '... on OperationPlanned { kind allowed steps { name instanceName } blockers { __typename code message } warnings { code message } quota { resource change used limit } }';
@@ -51,13 +60,15 @@ const ask = (asker: Actor, mutation: string, input: Variables) =>
   );
 
 test.each(mutations)('a dry run of $name writes nothing, whatever it is asked by', async ({ name }) => {
-  const { globalId } = await insertCluster(world, actor, { instances: 2 });
-  const input = { ...inputs[name]?.(globalId), plan: true };
+  const cluster = await insertCluster(world, actor, { instances: 2, healthLevel: 'HEALTHY' });
+  const lastInstanceId = globalId('Instance', cluster.instanceIds.at(-1) ?? '');
+  const input = { ...inputs[name]?.(cluster.globalId, lastInstanceId), plan: true };
   const viewer: Actor = { ...(actor as Actor & { kind: 'API_KEY' }), role: 'VIEWER' };
   const before = await storeDigest(world.operations.deps.db);
   const { data } = await ask(actor, name, { ...input, idempotencyKey: 'unused' });
-  expect(data.r).toMatchObject({ __typename: 'OperationPlanned', allowed: true, blockers: [] });
-  expect(data.r.steps.length).toBeGreaterThan(0);
+  const blocker = blocked[name] === undefined ? [] : [{ code: blocked[name] }];
+  expect(data.r).toMatchObject({ __typename: 'OperationPlanned', allowed: blocker.length === 0, blockers: blocker });
+  expect(data.r.steps.length > 0).toBe(data.r.allowed);
   expect((await ask(viewer, name, input)).data.r).toMatchObject({ __typename: 'ForbiddenError' });
   expect(await storeDigest(world.operations.deps.db)).toEqual(before);
 });

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Actor } from '#domain/actor.ts';
-import { createGraphqlWorld, type GraphqlWorld, globalId, insertCluster, insertOperation } from './graphqlWorld.ts';
+import {
+  createGraphqlWorld,
+  type GraphqlWorld,
+  globalId,
+  insertBackup,
+  insertCluster,
+  insertOperation,
+} from './graphqlWorld.ts';
 
 let world: GraphqlWorld;
 let owner: Actor;
@@ -8,6 +15,7 @@ let stranger: Actor;
 let cluster: { id: string; globalId: string; instanceIds: string[] };
 let operation: { id: string; globalId: string };
 let instance: string;
+let backup: string;
 let ownersKey: string;
 
 beforeAll(async () => {
@@ -17,6 +25,7 @@ beforeAll(async () => {
   cluster = await insertCluster(world, owner, { name: 'secret', instances: 2 });
   operation = await insertOperation(world, owner, cluster.id);
   instance = globalId('Instance', cluster.instanceIds[0] ?? '');
+  backup = (await insertBackup(world, owner, cluster)).globalId;
   ownersKey = (await world.ask(owner, '{ viewer { key { id } } }')).data.viewer.key.id;
 });
 afterAll(() => world.close());
@@ -45,6 +54,8 @@ describe('what is of another project, unknown or malformed reads as null', () =>
       cluster(by: { id: $id }) { id }
       instances(filter: { clusterId: $id }) { totalCount nodes { id } }
       operations(filter: { clusterId: $id }) { totalCount nodes { id } }
+      backups(filter: { clusterId: $id }) { totalCount nodes { id } }
+      restorePreview(backupId: $id) { restorable }
       ofCluster: events(filter: { clusterIds: [$id] }) { totalCount nodes { at } }
       ofOperation: events(filter: { operationId: $id }) { totalCount nodes { at } }
     }
@@ -56,6 +67,8 @@ describe('what is of another project, unknown or malformed reads as null', () =>
       cluster: null,
       instances: { totalCount: 0, nodes: [] },
       operations: { totalCount: 0, nodes: [] },
+      backups: { totalCount: 0, nodes: [] },
+      restorePreview: null,
       ofCluster: { totalCount: 0, nodes: [] },
       ofOperation: { totalCount: 0, nodes: [] },
     },
@@ -66,7 +79,7 @@ describe('what is of another project, unknown or malformed reads as null', () =>
   });
 
   test('ids of another project', async () => {
-    for (const id of [cluster.globalId, instance, operation.globalId, ownersKey]) {
+    for (const id of [cluster.globalId, instance, operation.globalId, backup, ownersKey]) {
       expect(await world.ask(stranger, document, { id })).toEqual(nothing);
     }
   });
@@ -85,12 +98,13 @@ describe('what is of another project, unknown or malformed reads as null', () =>
 });
 
 test('the owner finds all of it', async () => {
-  const ids = [cluster.globalId, instance, operation.globalId];
+  const ids = [cluster.globalId, instance, operation.globalId, backup];
   const answer = await world.ask(owner, 'query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }', { ids });
   expect(answer.data.nodes).toEqual([
     { __typename: 'Cluster', id: cluster.globalId },
     { __typename: 'Instance', id: instance },
     { __typename: 'Operation', id: operation.globalId },
+    { __typename: 'Backup', id: backup },
   ]);
 });
 
@@ -100,13 +114,14 @@ test('lists hold nothing of another project', async () => {
       clusters(filter: { includeDeleted: true }) { totalCount nodes { name } }
       instances(filter: { includeRemoved: true }) { totalCount nodes { name } }
       operations { totalCount nodes { id } }
+      backups(filter: { includeDeleted: true }) { totalCount nodes { name } }
       events { totalCount nodes { type } }
       apiKeys { totalCount nodes { id } }
     }
   `;
   const { data } = await world.ask(stranger, document);
   const counts = Object.values(data as Record<string, { totalCount: number }>).map(({ totalCount }) => totalCount);
-  expect(counts).toEqual([0, 0, 0, 1, 1]);
+  expect(counts).toEqual([0, 0, 0, 0, 1, 1]);
   expect(JSON.stringify(data)).not.toContain('secret');
   expect(data.apiKeys.nodes).not.toContainEqual({ id: ownersKey });
 });
@@ -124,13 +139,27 @@ describe('mutations find nothing of another project', () => {
   test.each([
     ['updateCluster', 'clusterId', 'cluster'],
     ['deleteCluster', 'clusterId', 'cluster'],
+    ['addInstances', 'clusterId', 'cluster'],
+    ['dropInstances', 'clusterId', 'cluster'],
+    ['restartCluster', 'clusterId', 'cluster'],
+    ['backupCluster', 'clusterId', 'cluster'],
+    ['restoreCluster', 'backupId', 'backup'],
+    ['deleteBackup', 'backupId', 'backup'],
+    ['verifyBackup', 'backupId', 'backup'],
     ['revealCredentials', 'clusterId', 'cluster'],
     ['cancelOperation', 'operationId', 'operation'],
     ['retryOperation', 'operationId', 'operation'],
     ['revokeApiKey', 'apiKeyId', 'API key'],
   ])('%s', async (mutation, argument, noun) => {
-    const change = mutation === 'updateCluster' ? ', deletionProtection: true' : '';
-    const foreign = { clusterId: cluster.globalId, operationId: operation.globalId, apiKeyId: ownersKey }[argument];
+    const changes: Record<string, string> = {
+      updateCluster: ', deletionProtection: true',
+      addInstances: ', count: 1',
+      dropInstances: `, instanceIds: ["${instance}"]`,
+      restoreCluster: ', name: "mine"',
+    };
+    const change = changes[mutation] ?? '';
+    const ids = { clusterId: cluster.globalId, operationId: operation.globalId, backupId: backup, apiKeyId: ownersKey };
+    const foreign = ids[argument as keyof typeof ids];
     for (const id of [foreign, encoded(`Cluster:${uuid}`), 'x']) {
       const answer = await world.ask(
         stranger,
@@ -146,6 +175,21 @@ describe('mutations find nothing of another project', () => {
       });
     }
   });
+});
+
+test('instances of another cluster are found by no mutation of one’s own', async () => {
+  const own = await insertCluster(world, stranger, { name: 'own', instances: 2 });
+  for (const id of [instance, encoded(`Instance:${uuid}`), 'x']) {
+    for (const mutation of ['dropInstances', 'restartCluster']) {
+      const answer = await world.ask(
+        stranger,
+        `mutation ($id: ID!, $instances: [ID!]!) { r: ${mutation}(input: { clusterId: $id, instanceIds: $instances }) {
+          ... on Error { code message } } }`,
+        { id: own.globalId, instances: [id] },
+      );
+      expect(answer.data.r).toEqual({ code: 'NOT_FOUND', message: 'The instance does not exist in this project.' });
+    }
+  }
 });
 
 describe('subscriptions', () => {

@@ -138,6 +138,26 @@ describe('dropInstances', () => {
     expect(after.instances.map(({ status }) => status)).toEqual(['ACTIVE', 'ACTIVE']);
   });
 
+  test('of a dead replica is possible while the primary is gone, and of one that serves is not', async () => {
+    const subject = await activeCluster(grove, 3);
+    const [primary = '', dead = '', last = ''] = await idsOf(subject, 'orders-1', 'orders-2', 'orders-3');
+    const { health } = grove.machines.engine;
+    grove.machines.engine.health = (cluster) => {
+      const { reasons } = health(cluster);
+      return { level: reasons.some(({ instanceId }) => instanceId === primary) ? 'DOWN' : 'DEGRADED', reasons };
+    };
+    for (const id of [primary, dead]) await grove.machines.observe(id, { serving: false, role: 'REPLICA' });
+    await settleCluster(grove.deps, subject.clusterId);
+    expect(await clusterOf(grove, subject.clusterId)).toMatchObject({ status: 'DOWN' });
+    await expect(drop(subject, [last])).rejects.toMatchObject({ code: 'INSTANCE_STATUS', instanceId: last });
+    const { operationId, calls } = await dropped(subject, [dead]);
+    grove.machines.engine.health = health;
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'SUCCEEDED', result: { verified: false } });
+    expect(calls).not.toContain('verify');
+    const after = await clusterOf(grove, subject.clusterId);
+    expect(after).toMatchObject({ status: 'DOWN', instanceCount: 2 });
+  });
+
   test('frees the name for another one', async () => {
     const subject = await activeCluster(grove, 2);
     await dropped(subject, await idsOf(subject, 'orders-2'));

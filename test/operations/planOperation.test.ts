@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DomainError } from '#domain/errors.ts';
+import type { ClusterFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
+import type { OperationKind } from '#generated/prisma/enums.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { type AcceptOptions, accept } from '#operations/accept.ts';
 import { allowedActions } from '#operations/allowedActions.ts';
@@ -97,6 +100,8 @@ describe('a dry run', () => {
     for (const [kind, input] of [
       ['UPDATE_CLUSTER', { clusterId, accessRules: [{ cidr: '10.0.0.0/8' }] }],
       ['UPDATE_CLUSTER', { clusterId, deletionProtection: false }],
+      ['ADD_INSTANCES', { clusterId, count: 2 }],
+      ['RESTART_CLUSTER', { clusterId }],
       ['DELETE_CLUSTER', { clusterId }],
     ] as const) {
       const { steps, blockers } = await plan(actor, definitionOf(kind), input);
@@ -192,12 +197,17 @@ const happenings = {
 };
 
 test('a dry run and the request itself agree whatever has happened before', async () => {
-  const inputs = {
-    protect: ['UPDATE_CLUSTER', { deletionProtection: true }],
-    unprotect: ['UPDATE_CLUSTER', { deletionProtection: false }],
-    restrict: ['UPDATE_CLUSTER', { accessRules: [{ cidr: '10.0.0.0/8' }] }],
-    remove: ['DELETE_CLUSTER', {}],
-  } as const;
+  const inputs: Record<string, [OperationKind, (cluster: ClusterFacts) => object]> = {
+    protect: ['UPDATE_CLUSTER', () => ({ deletionProtection: true })],
+    unprotect: ['UPDATE_CLUSTER', () => ({ deletionProtection: false })],
+    restrict: ['UPDATE_CLUSTER', () => ({ accessRules: [{ cidr: '10.0.0.0/8' }] })],
+    grow: ['ADD_INSTANCES', () => ({ count: 1 })],
+    shrink: ['DROP_INSTANCES', ({ instances }) => ({ instanceIds: [instances.at(-1)?.id ?? randomUUID()] })],
+    restart: ['RESTART_CLUSTER', () => ({})],
+    promote: ['PROMOTE_INSTANCE', () => ({ mode: 'PLANNED' })],
+    rejoin: ['REJOIN_INSTANCE', ({ instances }) => ({ instanceId: instances.at(-1)?.id ?? randomUUID() })],
+    remove: ['DELETE_CLUSTER', () => ({})],
+  };
   expect(new Set(Object.values(inputs).map(([kind]) => kind))).toEqual(new Set(clusterActions));
   const what = fc.constantFrom(...Object.keys(happenings), ...Object.keys(inputs));
   await fc.assert(
@@ -209,16 +219,22 @@ test('a dry run and the request itself agree whatever has happened before', asyn
           await happenings[name as keyof typeof happenings](clusterId);
           continue;
         }
-        const [kind, change] = inputs[name as keyof typeof inputs];
-        await agree(actor, clusterId, definitionOf(kind), { clusterId, ...change });
+        const [kind, changeOf] = assertPresent(inputs[name], name);
+        await agree(actor, clusterId, definitionOf(kind), changeOf);
       }
     }),
     { numRuns: 15, interruptAfterTimeLimit: 20_000 },
   );
 }, 60_000);
 
-async function agree(actor: Actor, clusterId: string, definition: OperationDefinition<unknown>, input: object) {
+async function agree(
+  actor: Actor,
+  clusterId: string,
+  definition: OperationDefinition<unknown>,
+  changeOf: (cluster: ClusterFacts) => object,
+) {
   const cluster = assertPresent(await loadOneClusterFacts(grove.deps.db, { id: clusterId }), 'cluster');
+  const input = { clusterId, ...changeOf(cluster) };
   const facts = { cluster, engine: grove.machines.engine };
   const told = assertPresent(
     allowedActions(facts).find(({ action }) => action === definition.kind),

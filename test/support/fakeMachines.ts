@@ -1,6 +1,11 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { BackupStore } from '#backups/backupStore.ts';
+import { fingerprintOf } from '#backups/fingerprint.ts';
 import type { Observation } from '#domain/observation.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Bus } from '#events/bus.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
 import type { Provider } from '#providers/provider.ts';
 import type { Database } from '#store/database.ts';
 import { fakePromotion } from './fakePromotion.ts';
@@ -17,8 +22,15 @@ export type FakeMachines = {
   observe(instanceId: string, observation: Partial<Observation>): Promise<void>;
 };
 
+type FakeMachinesDeps = {
+  db: Database;
+  bus: Bus;
+  /** Where their backups go. */
+  backups: BackupStore;
+};
+
 /** Machines for tests of operations: they do nothing, tell what was asked of them, and report as an agent would. */
-export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): FakeMachines {
+export function createFakeMachines({ db, bus, backups }: FakeMachinesDeps): FakeMachines {
   const calls: string[] = [];
   let interference: Interference = async () => {};
   const interfere = (chosen: Interference) => {
@@ -103,6 +115,28 @@ export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): Fak
     applyAccess: ({ signal }, { name }) => called(`access ${name}`, signal),
     applySynchronous: ({ signal, cluster: { synchronous } }) => called(`synchronous ${synchronous}`, signal),
     promotion: fakePromotion({ called, observe }),
+    backUp: async (context, { name }, { key }) => {
+      await called(`back up ${name}`, context.signal);
+      const content = Buffer.from(`the data of ${name}`);
+      await backups.write(key, Readable.from([content]));
+      const sha256 = createHash('sha256').update(content).digest('hex');
+      const position = { startPosition: '1', endPosition: '2', timeline: 1 };
+      return { bytes: content.length, dataBytes: 1000, sha256, ...position };
+    },
+    furthest: ([first]) => assertPresent(first, 'a part'),
+    restore: async ({ signal }, { name }, { key }) => {
+      await called(`restore ${name}`, signal);
+      await fingerprintOf(backups.read(key));
+    },
+    lead: async ({ signal }, { id, name }) => {
+      await called(`lead ${name}`, signal);
+      await observe(id, { role: 'PRIMARY' });
+    },
+    follow: async ({ signal }, { id, name }) => {
+      await called(`follow ${name}`, signal);
+      await observe(id, { role: 'REPLICA' });
+      return null;
+    },
     verify: ({ signal }) => called('verify', signal),
   };
   return { engine, provider, calls, observe, interfere };

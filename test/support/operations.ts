@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pino } from 'pino';
+import { openBackupStore } from '#backups/openBackupStore.ts';
 import type { Actor } from '#domain/actor.ts';
 import { isFinished } from '#domain/operationStatus.ts';
 import { createInProcessBus } from '#events/inProcessBus.ts';
@@ -28,7 +32,10 @@ export async function createTestOperations({ working = true }: { working?: boole
   const logger = pino({ level: 'silent' });
   const bus = createInProcessBus();
   const jobs = await createJobs({ url, logger, concurrency: 4 });
-  const machines = createFakeMachines({ db, bus });
+  const directory = await mkdtemp(join(tmpdir(), 'grove-test-backups-'));
+  const place = { kind: 'DIRECTORY', path: directory } as const;
+  const backups = { place, store: openBackupStore({ place, credentials: null }) };
+  const machines = createFakeMachines({ db, bus, backups: backups.store });
   const startedAt = new Date();
   const deps: OperationDeps = {
     db,
@@ -40,6 +47,7 @@ export async function createTestOperations({ working = true }: { working?: boole
     providers: { fake: machines.provider },
     defaultProvider: 'fake',
     agents: { sendTo: () => () => Promise.reject(new Error('There are no agents here')) },
+    backups,
     secrets: createSecretBox(new Uint8Array(32)),
     silence: () => ({ now: new Date(), leaseMs: 60_000, listeningSince: startedAt }),
     quotaDefaults: { INSTANCES: 1000, STORAGE_GIB: 100_000, BACKUPS: 1000 },
@@ -72,6 +80,7 @@ export async function createTestOperations({ working = true }: { working?: boole
       await jobs.stop();
       await bus.close();
       await closeDatabase();
+      await rm(directory, { recursive: true, force: true });
     },
   };
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Client, type ClientConfig } from 'pg';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
+import { openStore } from '#agent/openStore.ts';
 import type { InstanceHost, InstanceSide } from '#engines/instanceSide.ts';
 import type { AccessPolicy, PostgresqlCommands, ServerAddress } from '#engines/postgresql/commands.ts';
 import { createPostgresqlInstanceSide } from '#engines/postgresql/instance/createPostgresqlInstanceSide.ts';
@@ -39,7 +40,11 @@ export type TestInstance = {
 };
 
 /** An empty instance with a directory, an address and a port of its own. Its server is stopped when the test ends. */
-export async function postgresqlInstance(name: string, version: string): Promise<TestInstance> {
+export async function postgresqlInstance(
+  name: string,
+  version: string,
+  clusterSecrets: Record<string, string> = secrets,
+): Promise<TestInstance> {
   const host: InstanceHost = {
     directory: await temporaryDirectory(),
     name,
@@ -51,10 +56,10 @@ export async function postgresqlInstance(name: string, version: string): Promise
     environment: {},
     logger: pino({ level: 'silent' }),
   };
-  return drive(host);
+  return drive(host, clusterSecrets);
 }
 
-function drive(host: InstanceHost): TestInstance {
+function drive(host: InstanceHost, clusterSecrets: Record<string, string>): TestInstance {
   const side = createPostgresqlInstanceSide(host, toolchain);
   onTestFinished(() => side.stop());
   const progress: string[] = [];
@@ -66,7 +71,13 @@ function drive(host: InstanceHost): TestInstance {
     async run(kind, payload, signal = new AbortController().signal) {
       const command = side.commands[kind];
       if (!command) throw new Error(`No command ${kind}`);
-      return (await command({ payload, secrets, progress: (message) => progress.push(message), signal })) as never;
+      return (await command({
+        payload,
+        secrets: clusterSecrets,
+        openStore: () => openStore(payload, undefined),
+        progress: (message) => progress.push(message),
+        signal,
+      })) as never;
     },
     async query<Row extends object>(sql: string, config: ClientConfig = {}) {
       const client = new Client({
@@ -87,7 +98,7 @@ function drive(host: InstanceHost): TestInstance {
     },
     succeed() {
       side.detach();
-      return drive(host);
+      return drive(host, clusterSecrets);
     },
   };
 }

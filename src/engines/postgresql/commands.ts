@@ -1,3 +1,5 @@
+import type { StorePlace } from '#backups/storeSettings.ts';
+
 /** Who may connect: networks in CIDR notation. */
 export type AccessPolicy = {
   /** Networks of clients. */
@@ -55,6 +57,8 @@ export type Followed = {
   /** Bytes of WAL that it has and its primary has not. Null: not known. */
   divergedBytes: number | null;
 };
+/** A part of a backup in the backup store. */
+export type StoredPart = { key: string; bytes: number; sha256: string };
 
 /** What this engine's agents understand. Each command is safe to run twice: it ensures, it does not create. */
 export type PostgresqlCommands = {
@@ -113,6 +117,29 @@ export type PostgresqlCommands = {
   rewind: { input: Leader; result: { rewound: boolean; reason: string | null } };
   /** On a primary: a commit waits for one of these replicas; for none if there are none. */
   setSynchronous: { input: { synchronousStandbys: string[] }; result: null };
+  /**
+   * A base backup with its WAL is in the store under the key, compared with its manifest. `bytes` and `sha256` are of the file,
+   * `dataBytes` of what is in it.
+   */
+  backUp: {
+    input: { store: StorePlace; key: string };
+    result: {
+      bytes: number;
+      sha256: string;
+      dataBytes: number;
+      start: { lsn: string; timeline: number };
+      end: { lsn: string; timeline: number };
+    };
+  };
+  /** An empty instance has the data of the part; no server runs on them yet. */
+  restore: { input: { store: StorePlace; part: StoredPart }; result: { bytes: number; files: number } };
+  /** An instance with the data of the part becomes a running primary on a timeline of its own, with this cluster's passwords. */
+  lead: { input: { store: StorePlace; part: StoredPart; access: AccessPolicy }; result: { timeline: number } };
+  /** An instance with the data of the part streams from the primary. `reason`: why it cannot, and is no server then; null: it does. */
+  followPart: {
+    input: { store: StorePlace; part: StoredPart; primary: ServerAddress; slotName: string; access: AccessPolicy };
+    result: { reason: string | null };
+  };
   start: { input: Record<string, never>; result: null };
   stop: { input: Record<string, never>; result: null };
   /** `downMs`: from when the server was told to stop until it accepted sessions again; null: it did not run before. */

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { InstanceFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import type { Engine, EngineContext } from '../engine.ts';
+import type { BackedUpPart, Engine, EngineContext, StoredPart } from '../engine.ts';
 import { applySynchronous } from './applySynchronous.ts';
 import type { PostgresqlCommands } from './commands.ts';
+import { furthestPart } from './furthestPart.ts';
 import { accessOf, addressOf } from './group.ts';
 import { postgresqlHealth } from './health.ts';
 import { abandonedSlots, leave } from './leave.ts';
@@ -34,6 +35,11 @@ export function createPostgresql(toolchain: PostgresqlToolchain): Engine {
     applyAccess,
     applySynchronous,
     promotion,
+    backUp,
+    furthest: furthestPart,
+    restore,
+    lead,
+    follow,
     verify,
   };
 }
@@ -57,6 +63,43 @@ async function join({ cluster, send }: EngineContext, joining: InstanceFacts): P
 
 async function applyAccess({ cluster, send }: EngineContext, instance: InstanceFacts): Promise<void> {
   await send<PostgresqlCommands, 'applyAccess'>(instance, 'applyAccess', { access: accessOf(cluster) });
+}
+
+async function backUp(
+  { send }: EngineContext,
+  instance: InstanceFacts,
+  file: Pick<StoredPart, 'store' | 'key'>,
+): Promise<BackedUpPart> {
+  const { start, end, ...part } = await send<PostgresqlCommands, 'backUp'>(instance, 'backUp', file);
+  return { ...part, startPosition: start.lsn, endPosition: end.lsn, timeline: end.timeline };
+}
+
+async function restore({ send }: EngineContext, instance: InstanceFacts, part: StoredPart): Promise<void> {
+  await send<PostgresqlCommands, 'restore'>(instance, 'restore', split(part));
+}
+
+async function lead({ cluster, send }: EngineContext, instance: InstanceFacts, part: StoredPart): Promise<void> {
+  await send<PostgresqlCommands, 'lead'>(instance, 'lead', { ...split(part), access: accessOf(cluster) });
+}
+
+async function follow(context: EngineContext, instance: InstanceFacts, part: StoredPart): Promise<string | null> {
+  const { cluster, send } = context;
+  const primary = primaryOf(cluster);
+  const slot = slotName(instance.id);
+  await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
+  const { reason } = await send<PostgresqlCommands, 'followPart'>(instance, 'followPart', {
+    ...split(part),
+    primary: addressOf(primary),
+    slotName: slot,
+    access: accessOf(cluster),
+  });
+  if (reason !== null) await join(context, instance);
+  return reason;
+}
+
+/** As commands have it: the agent looks for the store beside the rest. */
+function split({ store, ...part }: StoredPart): { store: StoredPart['store']; part: Omit<StoredPart, 'store'> } {
+  return { store, part };
 }
 
 async function verify({ cluster, send, waitingFor }: EngineContext): Promise<void> {

@@ -11,6 +11,7 @@ import { limits } from '#domain/limits.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { builder } from '../builder.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';
+import { BackupPolicyInput } from '../types/clusterBackups.ts';
 import { FailoverPolicyInput, toFailover } from '../types/Failover.ts';
 import { InstanceInput } from '../types/InstanceInput.ts';
 import { InstanceSizeInput } from '../types/InstanceSize.ts';
@@ -64,6 +65,10 @@ builder.mutationField('createCluster', (t) =>
         description: `Who may connect: at most ${limits.accessRulesPerCluster} networks. Left out: this host only.`,
       }),
       deletionProtection: t.input.boolean({ description: 'True: the cluster cannot be deleted. Left out: false.' }),
+      backupPolicy: t.input.field({
+        type: BackupPolicyInput,
+        description: 'When its backups are taken by themselves. Left out: on request only.',
+      }),
       synchronous: t.input.boolean({
         description: 'True: a commit is acknowledged only once a replica has it too. Left out: false.',
       }),

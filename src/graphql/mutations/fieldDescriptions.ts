@@ -5,6 +5,7 @@ export const idempotencyKeyDescription =
 export const expectedVersionDescription =
   "The cluster's `version` as you have read it. If it has changed since, the request is refused. Left out: any version.";
 export const clusterIdDescription = 'The id of the cluster.';
+export const backupIdDescription = 'The id of the backup.';
 export const operationIdDescription = 'The id of the operation.';
 export const planDescription =
   'True: a dry run. It answers with `OperationPlanned`: the steps, all that blocks it, warnings and the change of the quota, and ' +

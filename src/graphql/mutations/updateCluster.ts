@@ -12,6 +12,7 @@ import { updateCluster } from '#operations/updateCluster.ts';
 import { builder } from '../builder.ts';
 import { requireIdOf } from '../globalId.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';
+import { BackupPolicyInput } from '../types/clusterBackups.ts';
 import { FailoverPolicyInput, toFailover } from '../types/Failover.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
 import { acceptOrPlan } from './acceptOrPlan.ts';
@@ -42,7 +43,7 @@ builder.mutationField('updateCluster', (t) =>
   t.fieldWithInput({
     type: UpdateClusterResult,
     description:
-      'Changes who may connect, what commits wait for, and how the cluster is guarded. What is left out stays.',
+      'Changes who may connect, what commits wait for, how the cluster is guarded, and its backup policy. What is left out stays.',
     typeOptions: { description: 'What to change of a cluster.' },
     input: {
       clusterId: t.input.id({ required: true, description: clusterIdDescription }),
@@ -58,6 +59,11 @@ builder.mutationField('updateCluster', (t) =>
           'True: a commit is acknowledged only once a replica has it too. In force when the operation has succeeded.',
       }),
       failover: t.input.field({ type: FailoverPolicyInput, description: 'What happens when the primary is lost.' }),
+      backupPolicy: t.input.field({
+        type: BackupPolicyInput,
+        description:
+          'When its backups are taken by themselves, instead of the policy so far. An empty one: on request only.',
+      }),
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
       plan: t.input.boolean({ description: planDescription }),
       expectedVersion: t.input.int({ description: expectedVersionDescription }),

@@ -1,5 +1,8 @@
 import { typeBrandKey } from '@pothos/core';
 import {
+  BackupInUseError,
+  BackupNameTakenError,
+  BackupNotRestorableError,
   ClusterBusyError,
   ClusterStatusError,
   DeletionProtectedError,
@@ -9,6 +12,7 @@ import {
   type FieldFault,
   ForbiddenError,
   IdempotencyConflictError,
+  IncompleteBackupError,
   InstanceNotPromotableError,
   InstanceNotRejoinableError,
   InstanceStatusError,
@@ -25,6 +29,7 @@ import {
   QuotaExceededError,
   ReplicasUnseenError,
   ReplicaTooFarBehindError,
+  RestoreSizeMismatchError,
   StaleVersionError,
   TopologyError,
   type TopologyRule as TopologyRuleName,
@@ -64,6 +69,11 @@ export const ErrorCode = describedEnum<ErrorCodeName>(
     PRIMARY_NOT_DROPPABLE: 'The primary is among the instances to drop.',
     OPERATION_NOT_CANCELLABLE: 'The operation has ended, or is past its point of no return.',
     OPERATION_NOT_RETRYABLE: 'The operation did not fail, or its cluster has changed since.',
+    BACKUP_NAME_TAKEN: 'Another backup of the cluster has the name.',
+    BACKUP_IN_USE: 'The backup is being taken, restored or verified.',
+    BACKUP_NOT_RESTORABLE: 'The backup cannot be restored, or not so.',
+    INCOMPLETE_BACKUP: 'Parts of the backup are missing.',
+    RESTORE_SIZE_MISMATCH: 'The number of instances asked for is not that in the backup.',
   },
 );
 
@@ -337,9 +347,61 @@ builder.objectType(ReplicasUnseenError, {
   }),
 });
 
+builder.objectType(BackupNameTakenError, {
+  name: 'BackupNameTakenError',
+  description: 'Another backup of the cluster has the name. The name of a deleted backup is free.',
+  interfaces,
+  fields: (t) => ({ takenName: t.exposeString('takenName', { description: 'The name that was asked for.' }) }),
+});
+
+builder.objectType(BackupInUseError, {
+  name: 'BackupInUseError',
+  description: 'The backup is being taken, restored or verified: its files have to stay.',
+  interfaces,
+  fields: (t) => ({
+    operation: t.prismaField({
+      type: 'Operation',
+      description: 'The operation that uses it.',
+      resolve: (query, { operationId }, _args, context) =>
+        context.db.operation.findUniqueOrThrow({
+          ...query,
+          where: { id: operationId, projectId: requireActor(context).projectId },
+        }),
+    }),
+  }),
+});
+
 builder.objectType(InstanceNotRejoinableError, {
   name: 'InstanceNotRejoinableError',
   description: 'The instance cannot, or need not, be made to follow the primary again.',
   interfaces,
   fields: (t) => ({ reason: t.exposeString('reason', { description: 'Why, in words.' }) }),
+});
+builder.objectType(BackupNotRestorableError, {
+  name: 'BackupNotRestorableError',
+  description: 'The backup cannot be restored, or not so.',
+  interfaces,
+  fields: (t) => ({ reason: t.exposeString('reason', { description: 'Why, in words.' }) }),
+});
+
+builder.objectType(IncompleteBackupError, {
+  name: 'IncompleteBackupError',
+  description: 'Parts of the backup are missing from the backup store.',
+  interfaces,
+  fields: (t) => ({
+    missing: t.stringList({
+      description: 'Names of the instances whose parts are missing.',
+      resolve: ({ missing }) => missing,
+    }),
+  }),
+});
+
+builder.objectType(RestoreSizeMismatchError, {
+  name: 'RestoreSizeMismatchError',
+  description: 'A restore makes as many instances as the backup has parts, each from its own.',
+  interfaces,
+  fields: (t) => ({
+    backupSize: t.exposeInt('backupSize', { description: 'Instances in the backup.' }),
+    requestedSize: t.exposeInt('requestedSize', { description: 'Instances that were asked for.' }),
+  }),
 });

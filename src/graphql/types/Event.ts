@@ -11,11 +11,14 @@ import { Actor } from './Actor.ts';
 export const EventType = describedEnum<EventTypeName>('EventType', 'What an event tells. More may be added.', {
   CLUSTER_STATUS_CHANGED: 'The status of a cluster changed.',
   CLUSTER_HEALTH_CHANGED: 'The health of a cluster changed; the statuses are health levels.',
-  CLUSTER_UPDATED: 'Access rules or deletion protection were changed.',
+  CLUSTER_UPDATED: 'Access rules, deletion protection or the backup policy were changed.',
   INSTANCE_STATUS_CHANGED: 'The status of an instance changed.',
   INSTANCE_ROLE_CHANGED: 'The observed role of an instance changed; the statuses are roles.',
   OPERATION_STATUS_CHANGED: 'The status of an operation changed.',
   OPERATION_STEP_CHANGED: 'The status of a step of an operation changed.',
+  BACKUP_STATUS_CHANGED: 'The status of a backup changed; the payload names it.',
+  BACKUP_VERIFIED: 'A backup was restored into a throw-away cluster and found good; the payload names it.',
+  BACKUP_MISSED: 'A scheduled backup could not be begun in time; the payload says why.',
   CREDENTIALS_REVEALED: 'Somebody looked at the password of a cluster.',
   PRIMARY_LOST: 'Grove saw that the primary is gone and asks for a failover; the payload has the evidence.',
   API_KEY_CREATED: 'An API key was made.',
@@ -23,7 +26,12 @@ export const EventType = describedEnum<EventTypeName>('EventType', 'What an even
   PROJECT_UPDATED: 'The limits of the project were changed.',
 });
 
-const idTypes: Record<string, IdType> = { clusterId: 'Cluster', instanceId: 'Instance', operationId: 'Operation' };
+const idTypes: Record<string, IdType> = {
+  clusterId: 'Cluster',
+  instanceId: 'Instance',
+  operationId: 'Operation',
+  backupId: 'Backup',
+};
 
 /** The payload with opaque ids in the place of database keys. */
 function withGlobalIds(value: Json, key = ''): Json {

@@ -21,13 +21,17 @@ export const OperationKind = describedEnum<OperationKindName>(
   'The kinds of lifecycle change. More may be added.',
   {
     CREATE_CLUSTER: 'Make a cluster and its instances.',
-    UPDATE_CLUSTER: 'Change who may connect, or the deletion protection.',
+    UPDATE_CLUSTER: 'Change who may connect, the deletion protection, or the backup policy.',
     DELETE_CLUSTER: 'Remove everything of a cluster but its record.',
     PROMOTE_INSTANCE: 'Make a replica the primary.',
     REJOIN_INSTANCE: 'Make an instance follow the primary again.',
     ADD_INSTANCES: 'Make a cluster larger.',
     DROP_INSTANCES: 'Take instances out of a cluster and release all that they have.',
     RESTART_CLUSTER: 'Restart servers, one after the other or all at once.',
+    BACKUP_CLUSTER: 'Copy every instance of a cluster into the backup store.',
+    RESTORE_CLUSTER: 'Make a new cluster with the data of a backup.',
+    DELETE_BACKUP: 'Remove the files of a backup of the cluster.',
+    VERIFY_BACKUP: 'Restore a backup into a cluster that is made for that and removed afterwards.',
   },
 );
 

@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { describedEnum } from '../describedEnum.ts';
 import { requireActor } from '../errors.ts';
 import { isUuid } from '../globalId.ts';
+import { BackupDeleted, BackupVerified, ClusterBackedUp, ClusterRestored } from './backupResults.ts';
 import { ClusterRestarted } from './ClusterRestarted.ts';
 import { InstancesAdded } from './InstancesAdded.ts';
 import { InstancesDropped } from './InstancesDropped.ts';
@@ -168,6 +169,10 @@ const members = {
   ADD_INSTANCES: InstancesAdded,
   DROP_INSTANCES: InstancesDropped,
   RESTART_CLUSTER: ClusterRestarted,
+  BACKUP_CLUSTER: ClusterBackedUp,
+  RESTORE_CLUSTER: ClusterRestored,
+  DELETE_BACKUP: BackupDeleted,
+  VERIFY_BACKUP: BackupVerified,
 } satisfies Record<OperationKind, unknown>;
 
 export const OperationResult = builder.unionType('OperationResult', {

@@ -5,6 +5,7 @@ import { maximumPageSize } from '../connections/pageRequest.ts';
 import type { Context } from '../context.ts';
 import { badUserInput, requireActor } from '../errors.ts';
 import { parseGlobalId } from '../globalId.ts';
+import { Backup } from './Backup.ts';
 import { Cluster } from './Cluster.ts';
 import { Instance } from './Instance.ts';
 import { Operation } from './Operation.ts';
@@ -26,6 +27,8 @@ async function findNode(context: Context, info: GraphQLResolveInfo, globalId: st
       return brand(Instance, await context.db.instance.findUnique({ ...selection('Instance'), where }));
     case 'Operation':
       return brand(Operation, await context.db.operation.findUnique({ ...selection('Operation'), where }));
+    case 'Backup':
+      return brand(Backup, await context.db.backup.findUnique({ ...selection('Backup'), where }));
     default:
       return null;
   }
@@ -40,7 +43,7 @@ builder.queryField('node', (t) =>
   t.field({
     type: builder.nodeInterfaceRef(),
     nullable: true,
-    description: 'The cluster, instance or operation with this id; null if there is none such in the project.',
+    description: 'The cluster, instance, operation or backup with this id; null if there is none such in the project.',
     args: { id: t.arg.id({ required: true, description: 'The id.' }) },
     resolve: (_root, { id }, context, info) => findNode(context, info, id),
   }),

@@ -60,7 +60,11 @@ function contextOf(cluster: ClusterFacts, machines: TestInstance[]): EngineConte
     async send({ id }, kind, payload) {
       const command = machines.find(({ host }) => host.name === id)?.side.commands[kind];
       if (!command) throw new Error(`No command ${kind} for ${id}`);
-      return (await command({ payload: payload as JsonObject, secrets, progress: () => {}, signal })) as never;
+      const call = { payload: payload as JsonObject, secrets, progress: () => {}, signal };
+      return (await command({
+        ...call,
+        openStore: () => Promise.reject(new Error('There is no store here')),
+      })) as never;
     },
   };
 }

@@ -12,3 +12,6 @@ export function accessRules({ clients, peers }: AccessPolicy): string {
   ];
   return ["# Written by Grove from the cluster's access rules. Changes made here are lost.", ...lines, ''].join('\n');
 }
+
+/** Nobody signs in: the passwords are those of the cluster that was backed up. */
+export const noAccess = 'host all all all reject\nhost replication all all reject\n';

@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto';
 
-/** A file of a base backup as it was received. */
-export type ReceivedFile = { bytes: number; sha256: string };
+/** A file of a base backup as it was received, with the checksum that the manifest has. In hexadecimal digits. */
+export type ReceivedFile = { bytes: number; sha256?: string; crc32c?: string };
 
-type Manifest = {
-  Files: { Path?: string; 'Encoded-Path'?: string; Size: number; 'Checksum-Algorithm'?: string; Checksum?: string }[];
+type ListedFile = {
+  Path?: string;
+  'Encoded-Path'?: string;
+  Size: number;
+  'Checksum-Algorithm'?: string;
+  Checksum?: string;
 };
+
+type Manifest = { Files: ListedFile[] };
 
 /**
  * Compares what was received with the backup manifest, which the server makes of what it read. Answers with the first
@@ -22,10 +28,25 @@ export function manifestDifference(manifest: Buffer, received: ReadonlyMap<strin
     const got = received.get(path);
     if (!got) return `${path} is missing`;
     if (got.bytes !== file.Size) return `${path} has ${got.bytes} bytes instead of ${file.Size}`;
-    if (file['Checksum-Algorithm'] === 'SHA256' && file.Checksum !== got.sha256) return `${path} is damaged`;
+    if (!hasChecksum(file, got)) return `${path} is damaged`;
   }
-  const surplus = [...received.keys()].find((path) => !listed.has(path));
+  // The write-ahead log has checksums of its own, and is in no manifest.
+  const surplus = [...received.keys()].find((path) => !listed.has(path) && !path.startsWith('pg_wal/'));
   return surplus === undefined ? null : `${surplus} does not belong to it`;
+}
+
+/** Without a checksum in the manifest there is nothing to compare; with one of another kind than was taken, nothing is known. */
+function hasChecksum({ 'Checksum-Algorithm': algorithm, Checksum }: ListedFile, got: ReceivedFile): boolean {
+  switch (algorithm) {
+    case undefined:
+      return true;
+    case 'SHA256':
+      return Checksum === got.sha256;
+    case 'CRC32C':
+      return Checksum === got.crc32c;
+    default:
+      return false;
+  }
 }
 
 /** The manifest's last line holds the checksum of all before it. */

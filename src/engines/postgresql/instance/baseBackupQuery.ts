@@ -10,6 +10,9 @@ export type BaseBackupSink = {
   manifest(chunk: Buffer): void;
 };
 
+/** A place in the write-ahead log. */
+export type WalPosition = { lsn: string; timeline: number };
+
 type Row = { fields: (string | null)[] };
 
 /** Kinds of CopyData in the answer to BASE_BACKUP: PostgreSQL's documentation, "Streaming Replication Protocol". */
@@ -21,8 +24,11 @@ const kinds = { newArchive: 0x6e, content: 0x64, progress: 0x70, manifest: 0x6d 
  */
 export class BaseBackupQuery implements Submittable {
   readonly done: Promise<void>;
+  /** Where the backup begins and, once it is done, where its data are consistent. Null: not told yet. */
+  readonly positions: { start: WalPosition | null; end: WalPosition | null } = { start: null, end: null };
   readonly #text: string;
   readonly #sink: BaseBackupSink;
+  readonly #lends: boolean;
   readonly #settle: { resolve: () => void; reject: (error: Error) => void };
   #connection: Connection | null = null;
   #results = 0;
@@ -30,9 +36,11 @@ export class BaseBackupQuery implements Submittable {
   #tablespaces = 0;
   #inManifest = false;
 
-  constructor(text: string, sink: BaseBackupSink) {
+  /** @param lends the archive's chunks are node-postgres' own memory, which it uses again: for a sink that is done with each at once */
+  constructor(text: string, sink: BaseBackupSink, { lends = false }: { lends?: boolean } = {}) {
     this.#text = text;
     this.#sink = sink;
+    this.#lends = lends;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.done = promise;
     this.#settle = { resolve, reject };
@@ -53,6 +61,8 @@ export class BaseBackupQuery implements Submittable {
   }
 
   handleDataRow({ fields }: Row): void {
+    if (this.#results === 1) this.positions.start = positionOf(fields);
+    if (this.#results === 3) this.positions.end = positionOf(fields);
     if (this.#results !== 2) return;
     const [oid, , kibibytes] = fields;
     if (oid !== null && oid !== undefined) this.#tablespaces += 1;
@@ -92,8 +102,11 @@ export class BaseBackupQuery implements Submittable {
 
   #content(bytes: Buffer): void {
     // node-postgres uses the memory of a message again for later ones.
-    const copy = Buffer.from(bytes);
-    if (this.#inManifest) this.#sink.manifest(copy);
-    else if (!this.#sink.archive(copy)) this.#connection?.stream.pause();
+    if (this.#inManifest) this.#sink.manifest(Buffer.from(bytes));
+    else if (!this.#sink.archive(this.#lends ? bytes : Buffer.from(bytes))) this.#connection?.stream.pause();
   }
+}
+
+function positionOf([lsn, timeline]: Row['fields']): WalPosition | null {
+  return lsn == null || timeline == null ? null : { lsn, timeline: Number(timeline) };
 }

@@ -9,8 +9,9 @@ import { withoutPaths } from '#lib/withoutPaths.ts';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import { replicatorRole } from '../roles.ts';
-import { baseBackup, DamagedBackup, ForeignTablespace } from './baseBackup.ts';
+import { baseBackup, DamagedBackup } from './baseBackup.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
+import { ForeignTablespace } from './receiveBaseBackup.ts';
 
 type Clone = PostgresqlCommands['clone'];
 

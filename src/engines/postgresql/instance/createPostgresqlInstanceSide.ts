@@ -3,15 +3,19 @@ import type { CommandCall, InstanceHost, InstanceSide } from '../../instanceSide
 import type { PostgresqlCommands } from '../commands.ts';
 import type { PostgresqlToolchain } from '../toolchain.ts';
 import { applyAccess } from './applyAccess.ts';
+import { backUp } from './backUp.ts';
 import { clone } from './clone.ts';
 import { demote } from './demote.ts';
 import { follow } from './follow.ts';
+import { followPart } from './followPart.ts';
 import { initialize } from './initialize.ts';
+import { lead } from './lead.ts';
 import { Observer } from './observer.ts';
 import { checkpoint, position } from './position.ts';
 import { PostgresqlInstance } from './postgresqlInstance.ts';
 import { readProbe, writeProbe } from './probe.ts';
 import { promote } from './promote.ts';
+import { restore } from './restore.ts';
 import { rewind } from './rewind.ts';
 import { serverFailure } from './serverFailure.ts';
 import { dropSlots, ensureSlots } from './slots.ts';
@@ -44,6 +48,10 @@ const handlers: Handlers = {
   follow,
   rewind,
   setSynchronous,
+  backUp,
+  restore,
+  lead,
+  followPart,
   start,
   stop,
   restart,

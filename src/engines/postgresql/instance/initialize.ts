@@ -81,7 +81,8 @@ function localeArguments(major: number): string[] {
   return ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
 }
 
-async function ensureRoles(client: Client, instance: PostgresqlInstance): Promise<void> {
+/** Grove's roles and the customer's are there, with this cluster's passwords. */
+export async function ensureRoles(client: Client, instance: PostgresqlInstance): Promise<void> {
   // Verifiers instead of passwords, and no statement in the log even if it fails.
   await client.query(
     "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = 'panic'",

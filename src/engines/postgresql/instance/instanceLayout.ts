@@ -11,6 +11,7 @@ export function instanceLayout(directory: string) {
     directory,
     data,
     standbySignal: join(data, 'standby.signal'),
+    recoverySignal: join(data, 'recovery.signal'),
     /** A data directory in the making: complete only once it is renamed to `data`. */
     unfinishedData: join(directory, 'data.new'),
     configuration,

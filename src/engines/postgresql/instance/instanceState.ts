@@ -13,14 +13,21 @@ export type InstanceState = {
   synchronousStandbys?: readonly string[];
   /** Since when it has been stopping, or is stopped, to hand its role over (ISO 8601). Absent or null: it is not. */
   stoppingSince?: string | null;
+  /** True while its first server replays the WAL that came with a part of a backup: nobody may sign in yet. */
+  recovering: boolean;
 };
 
-const nothing: InstanceState = { wanted: 'none', upstream: null, access: { clients: [], peers: [] } };
+const nothing: InstanceState = {
+  wanted: 'none',
+  upstream: null,
+  access: { clients: [], peers: [] },
+  recovering: false,
+};
 
 /** Reads `state.json`. An instance without one was never initialised. */
 export async function readInstanceState(path: string): Promise<InstanceState> {
   const text = await readIfPresent(path);
-  return text === null ? nothing : (JSON.parse(text) as InstanceState);
+  return text === null ? nothing : { ...nothing, ...(JSON.parse(text) as Partial<InstanceState>) };
 }
 
 /** On return the state survives a crash of the host: a former primary must not come up as one because its state was lost. */

@@ -8,7 +8,7 @@ import { type CommandCall, CommandFailure, type InstanceHost } from '../../insta
 import { ServerEnded, type ServerLaunch, ServerSupervisor } from '../../serverSupervisor.ts';
 import { adminRole, replicatorRole } from '../roles.ts';
 import type { PostgresqlToolchain } from '../toolchain.ts';
-import { accessRules } from './accessRules.ts';
+import { accessRules, noAccess } from './accessRules.ts';
 import { type InstanceLayout, instanceLayout } from './instanceLayout.ts';
 import { type InstanceState, readInstanceState, readSecrets, writeInstanceState } from './instanceState.ts';
 import { serverSettings } from './serverSettings.ts';
@@ -24,6 +24,8 @@ export class PostgresqlInstance {
   readonly supervisor: ServerSupervisor;
   readonly #toolchain: PostgresqlToolchain;
   #state: InstanceState | null = null;
+  /** SHA-256 of the part whose data it has. Only this agent knows: nothing has made them durable yet. */
+  restoredPart: string | null = null;
   #secrets: Record<string, string> | null = null;
 
   constructor(host: InstanceHost, toolchain: PostgresqlToolchain) {
@@ -104,6 +106,11 @@ export class PostgresqlInstance {
     await syncPath(this.layout.directory);
   }
 
+  /** Whether the data directory waits for the end of an archive recovery. */
+  async isRecovering(): Promise<boolean> {
+    return isPresent(this.layout.recoverySignal);
+  }
+
   /** The path of a program of the instance's PostgreSQL version. */
   program(name: 'initdb' | 'postgres' | 'pg_rewind'): string {
     const directory = this.#toolchain.binDirectory(this.host.engineVersion);
@@ -164,13 +171,14 @@ export class PostgresqlInstance {
   /** Writes every file that the server reads besides its data. */
   async writeConfiguration(): Promise<void> {
     const { layout, host } = this;
-    const { upstream, access, synchronousStandbys = [] } = await this.state();
+    const { upstream, access, synchronousStandbys = [], recovering } = await this.state();
     await mkdir(layout.configuration, { recursive: true });
     // The agent's, so that the server cannot put other files in place of these; only their contents are the server's to read.
     await chmod(layout.configuration, 0o755);
     const owner = host.serverUser;
-    await replaceFile(layout.configFile, serverSettings({ ...host, layout, upstream, synchronousStandbys }), { owner });
-    await replaceFile(layout.hbaFile, accessRules(access), { owner });
+    const settings = serverSettings({ ...host, layout, upstream, synchronousStandbys, recovering });
+    await replaceFile(layout.configFile, settings, { owner });
+    await replaceFile(layout.hbaFile, recovering ? noAccess : accessRules(access), { owner });
     await replaceFile(layout.identFile, '', { owner });
     if (upstream !== null) await replaceFile(layout.passwordFile, await this.#passwordLine(), { owner });
   }

@@ -13,6 +13,7 @@ export type SettingsInput = {
   upstream: InstanceState['upstream'];
   /** Names of the replicas of which one must have each commit before it is acknowledged. */
   synchronousStandbys: readonly string[];
+  recovering: boolean;
 };
 
 /** Replicas and base backups of the largest group (16 instances) at the same time, and some to spare. */
@@ -27,6 +28,7 @@ export function serverSettings(input: SettingsInput): string {
     ...replicationSettings(input.size),
     ...upstreamSettings(input),
     ...synchronousSettings(input),
+    ...(input.recovering ? recoverySettings : {}),
     ...loggingSettings,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quote(value)}`);
@@ -114,6 +116,11 @@ export function synchronousStandbyNames(names: readonly string[]): string {
   if (names.length === 0) return '';
   return `ANY 1 (${names.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')})`;
 }
+/**
+ * All WAL that it needs lies in pg_wal. With hot_standby off it may have fewer connections than the server that was backed up, and it
+ * says that it is ready only when it is no standby any more.
+ */
+const recoverySettings: Record<string, string> = { restore_command: 'false', hot_standby: 'off' };
 
 const loggingSettings: Record<string, string> = {
   log_destination: 'stderr',

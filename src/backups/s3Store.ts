@@ -1,0 +1,174 @@
+import { Readable } from 'node:stream';
+import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { assertKey, type BackupStore, BackupStoreError, type StoredFile, StoredFileMissing } from './backupStore.ts';
+import type { S3Credentials, StorePlace } from './storeSettings.ts';
+
+type Bucket = Extract<StorePlace, { kind: 'S3' }>;
+
+/** What S3 allows of one upload. */
+const mostParts = 10_000;
+const leastPartBytes = 5 * 1024 * 1024;
+const usualPartBytes = 8 * 1024 * 1024;
+const partsAtOnce = 2;
+const deletedAtOnce = 1000;
+
+/** Files in a bucket of S3 or of a service that speaks its protocol. The client is loaded at the first call: few processes ever need it. */
+export function createS3Store(bucket: Bucket, credentials: S3Credentials | null): BackupStore {
+  const Bucket = bucket.bucket;
+  const nameOf = (key: string) => {
+    assertKey(key);
+    return `${bucket.prefix}${key}`;
+  };
+  let loading: Promise<S3Sdk> | null = null;
+  const sdk = () => {
+    loading ??= loadSdk(bucket, credentials);
+    return loading;
+  };
+  const options = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal });
+
+  async function* read(key: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    try {
+      const { client, commands } = await sdk();
+      const { Body } = await client.send(new commands.GetObjectCommand({ Bucket, Key: nameOf(key) }), options(signal));
+      if (!(Body instanceof Readable)) throw new Error('The backup store answered without content.');
+      yield* Body as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      throw storeError(key, error);
+    }
+  }
+
+  async function listAll(prefix: string, signal: AbortSignal | undefined): Promise<StoredFile[]> {
+    const { client, commands } = await sdk();
+    const files: StoredFile[] = [];
+    let token: string | undefined;
+    do {
+      const page = await client.send(
+        new commands.ListObjectsV2Command({ Bucket, Prefix: `${nameOf(prefix)}/`, ContinuationToken: token }),
+        options(signal),
+      );
+      for (const { Key = '', Size = 0 } of page.Contents ?? [])
+        files.push({ key: Key.slice(bucket.prefix.length), bytes: Size });
+      token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+    return files;
+  }
+
+  /** What uploads that were cut off left: it is in no listing, and is paid for. */
+  async function abortUploads(prefix: string, signal: AbortSignal | undefined): Promise<void> {
+    const { client, commands } = await sdk();
+    const { Uploads } = await client
+      .send(new commands.ListMultipartUploadsCommand({ Bucket, Prefix: `${nameOf(prefix)}/` }), options(signal))
+      .catch(unlessNotImplemented);
+    for (const { Key, UploadId } of Uploads ?? [])
+      await client.send(new commands.AbortMultipartUploadCommand({ Bucket, Key, UploadId }), options(signal));
+  }
+
+  return {
+    description: `bucket ${bucket.bucket}${bucket.endpoint === null ? '' : ` at ${bucket.endpoint}`}`,
+    write: (key, content, { signal, expectedBytes = 0 } = {}) =>
+      asStore(key, async () => {
+        const { client, Upload } = await sdk();
+        const body = Readable.from(content, { objectMode: false });
+        const upload = new Upload({
+          client,
+          params: { Bucket, Key: nameOf(key), Body: body },
+          partSize: partBytes(expectedBytes),
+          queueSize: partsAtOnce,
+        });
+        const abort = () => {
+          body.destroy(signal?.reason instanceof Error ? signal.reason : undefined);
+          void upload.abort();
+        };
+        signal?.throwIfAborted();
+        signal?.addEventListener('abort', abort);
+        try {
+          await upload.done();
+        } finally {
+          signal?.removeEventListener('abort', abort);
+        }
+      }),
+    read: (key, { signal } = {}) => read(key, signal),
+    stat: (key, { signal } = {}) =>
+      asStore(key, async () => {
+        const { client, commands } = await sdk();
+        const head = new commands.HeadObjectCommand({ Bucket, Key: nameOf(key) });
+        const found = await client.send(head, options(signal)).catch(unlessMissing);
+        return found === null ? null : { key, bytes: found.ContentLength ?? 0 };
+      }),
+    list: (prefix, { signal } = {}) => asStore(prefix, () => listAll(prefix, signal)),
+    removeAll: (prefix, { signal } = {}) =>
+      asStore(prefix, async () => {
+        const { client, commands } = await sdk();
+        const files = await listAll(prefix, signal);
+        for (let from = 0; from < files.length; from += deletedAtOnce) {
+          const Objects = files.slice(from, from + deletedAtOnce).map(({ key }) => ({ Key: nameOf(key) }));
+          const remove = new commands.DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } });
+          const { Errors } = await client.send(remove, options(signal));
+          const [fault] = Errors ?? [];
+          if (fault) throw new BackupStoreError(`${fault.Key} stays: ${fault.Message}`, { retryable: true });
+        }
+        await abortUploads(prefix, signal);
+      }),
+  };
+}
+
+type S3Sdk = {
+  client: S3Client;
+  commands: typeof import('@aws-sdk/client-s3');
+  Upload: typeof import('@aws-sdk/lib-storage').Upload;
+};
+
+async function loadSdk({ region, endpoint }: Bucket, credentials: S3Credentials | null): Promise<S3Sdk> {
+  const [commands, { Upload }] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/lib-storage')]);
+  const client = new commands.S3Client({
+    region,
+    // Many services that speak the protocol know neither buckets as host names nor the newer checksums; Grove checks SHA-256 itself.
+    ...(endpoint === null ? {} : { endpoint, forcePathStyle: true }),
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    ...(credentials === null ? {} : { credentials }),
+  });
+  return { client, commands, Upload };
+}
+
+/** So large that the whole fits into the parts that are allowed. */
+function partBytes(expectedBytes: number): number {
+  return Math.max(usualPartBytes, leastPartBytes, Math.ceil((expectedBytes * 1.2) / mostParts));
+}
+
+const statusOf = (error: unknown): number | null =>
+  (error as Partial<S3ServiceException>).$metadata?.httpStatusCode ?? null;
+
+function unlessMissing(error: unknown): null {
+  if (statusOf(error) === 404) return null;
+  throw error;
+}
+
+/** Some services cannot list them. */
+function unlessNotImplemented(error: unknown): { Uploads?: undefined } {
+  const status = statusOf(error);
+  if (status === 501 || status === 405) return {};
+  throw error;
+}
+
+async function asStore<T>(key: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storeError(key, error);
+  }
+}
+
+/** An answer of the service, or a way to it that is cut. What the content's maker threw is not the store's to judge. */
+function storeError(key: string, error: unknown): unknown {
+  if (error instanceof BackupStoreError || !(error instanceof Error)) return error;
+  const status = statusOf(error);
+  if (status === 404 && error.name === 'NoSuchKey') return new StoredFileMissing(key, error);
+  const connection = typeof (error as NodeJS.ErrnoException).syscall === 'string' || error.name === 'TimeoutError';
+  if (status === null && !connection) return error;
+  const retryable = status === null || status >= 500 || status === 429;
+  return new BackupStoreError(`The backup store refused ${key}: ${error.name}, ${error.message}`, {
+    retryable,
+    cause: error,
+  });
+}

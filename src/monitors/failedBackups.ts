@@ -1,0 +1,25 @@
+import type { Monitor, MonitorDeps } from './monitor.ts';
+
+/** An agent that was copying when its operation ended may finish its file up to so much later, in milliseconds. */
+const lookedAfterMs = 24 * 3_600_000;
+
+/** Removes what agents store of backups that have failed meanwhile: a command that an agent has is finished whatever becomes of it. */
+export function failedBackups({ db, clock, backups: { store }, logger }: MonitorDeps): Monitor {
+  return {
+    name: 'failed backups',
+    everyMs: 60_000,
+    async round() {
+      const since = new Date(clock.now().getTime() - lookedAfterMs);
+      const failed = await db.backup.findMany({
+        where: { status: 'FAILED', finishedAt: { gt: since } },
+        select: { id: true, clusterId: true, name: true },
+      });
+      for (const { id, clusterId, name } of failed) {
+        const folder = `${clusterId}/${id}`;
+        if ((await store.list(folder)).length === 0) continue;
+        logger.info({ backup: name }, 'a failed backup had left files, which are removed');
+        await store.removeAll(folder);
+      }
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { isBeingTaken, isRemoved } from '#domain/backupStatus.ts';
+import { BackupInUseError, NotFoundError } from '#domain/errors.ts';
+import type { Change } from '#events/transact.ts';
+import { lockBackup, operationThatUses } from './backupFacts.ts';
+import { clusterIsFree } from './blockers.ts';
+import { asStep } from './checkStoredPart.ts';
+import { backupIdSchema, clusterIdSchema } from './inputs.ts';
+import { defineOperation, type Facts } from './operation.ts';
+import { settleBackup } from './settleBackup.ts';
+
+const minuteMs = 60_000;
+const removeStep = 'remove';
+
+/** The cluster is the one that the backup was taken of, deleted or not: records of clusters stay. */
+const inputSchema = z.strictObject({ clusterId: clusterIdSchema, backupId: backupIdSchema });
+
+export type DeleteBackupInput = z.infer<typeof inputSchema>;
+
+/** Removes the files of a backup; its record stays. An operation on the cluster that it was taken of, also when that is deleted. */
+export const deleteBackup = defineOperation<DeleteBackupInput>({
+  kind: 'DELETE_BACKUP',
+  permission: 'backup:delete',
+  input: inputSchema,
+  deadlineMs: 30 * minuteMs,
+  subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
+  blockers: ({ cluster }) => clusterIsFree(cluster),
+  quota: () => ({ BACKUPS: -1 }),
+  accept: assertRemovable,
+  record: async (change, { operationId, now }, _facts, { backupId }) =>
+    settleBackup(change, backupId, { now, operationId, removal: 'BEGUN' }),
+  plan: () => [{ key: removeStep, name: 'remove the files', instanceId: null }],
+  run: async ({ step }, { clusterId, backupId }) =>
+    await step(removeStep, async ({ backups: { store }, change, operationId, signal }) => {
+      await asStep(() => store.removeAll(`${clusterId}/${backupId}`, { signal }));
+      await change(async (inside) => {
+        await inside.tx.instanceBackup.updateMany({ where: { backupId }, data: { location: null } });
+        await settleBackup(inside, backupId, { now: new Date(), operationId, removal: 'DONE' });
+      });
+      return { backupId };
+    }),
+  lifecycle: { onSuccess: null, onFailure: null },
+  pointOfNoReturn: removeStep,
+});
+
+async function assertRemovable({ tx }: Change, { cluster }: Facts, { backupId }: DeleteBackupInput): Promise<void> {
+  const backup = await lockBackup(tx, backupId, cluster.projectId);
+  if (backup.clusterId !== cluster.id) throw new NotFoundError('The backup');
+  if (isRemoved(backup.status)) return;
+  const user = await operationThatUses(tx, backupId);
+  if (user) throw new BackupInUseError(backup.name, user);
+  if (!isBeingTaken(backup.status)) return;
+  const taking = await tx.backup.findUniqueOrThrow({
+    where: { id: backupId },
+    select: { operation: { select: { id: true, kind: true } } },
+  });
+  throw new BackupInUseError(backup.name, taking.operation);
+}

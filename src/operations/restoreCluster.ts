@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { instancesDemand } from '#domain/quota.ts';
+import { StepFailure } from '#domain/stepFailure.ts';
+import { damagedPart, missingPart } from './checkStoredPart.ts';
+import { removeNetwork } from './deleteCluster.ts';
+import { accessRulesSchema, backupIdSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
+import { type CleanUpContext, defineOperation } from './operation.ts';
+import { removeInstance } from './removeInstance.ts';
+import { createFromBackup, planRestore, reopenRestore, restoreInstances } from './restoreInstances.ts';
+import { nobodyMayConnect, singleInstance } from './warnings.ts';
+
+const hourMs = 3_600_000;
+
+const inputSchema = z.strictObject({
+  backupId: backupIdSchema,
+  name: nameSchema,
+  /** Has to be the backup's. */
+  instanceCount: z.int().nullish(),
+  /** Has to be the backup's. */
+  engineVersion: z.string().nullish(),
+  size: instanceSizeSchema.nullish(),
+  accessRules: accessRulesSchema.nullish(),
+  deletionProtection: z.boolean().nullish(),
+});
+
+export type RestoreClusterInput = z.infer<typeof inputSchema>;
+
+/** Makes a new cluster with the data of a backup, each instance from its own part. */
+export const restoreCluster = defineOperation<RestoreClusterInput>({
+  kind: 'RESTORE_CLUSTER',
+  permission: 'backup:restore',
+  input: inputSchema,
+  deadlineMs: 6 * hourMs,
+  subject: { kind: 'NEW', create: createFromBackup },
+  blockers: () => [],
+  quota: ({ cluster }) => instancesDemand(cluster.instances),
+  warnings: ({ cluster }) => [...singleInstance(cluster), ...nobodyMayConnect(cluster, cluster.accessRules)],
+  reopen: reopenRestore,
+  plan: ({ cluster }) => planRestore(cluster),
+  run: ({ cluster, step }) => restoreInstances(cluster, step),
+  cleanUp: async (context, reason) => (isUnusable(reason) ? await takeBackCluster(context) : null),
+  lifecycle: { onSuccess: 'LIVE', onFailure: 'FAILED' },
+  pointOfNoReturn: null,
+});
+
+/** Trying again cannot help: the backup itself is at fault. */
+const isUnusable = (reason: unknown): boolean =>
+  reason instanceof StepFailure && (reason.code === missingPart || reason.code === damagedPart);
+
+/** Nothing is left of the cluster but its record. */
+export async function takeBackCluster(context: CleanUpContext): Promise<'DELETED'> {
+  await Promise.all(context.cluster.instances.map((instance) => removeInstance(context, instance)));
+  await removeNetwork(context);
+  return 'DELETED';
+}

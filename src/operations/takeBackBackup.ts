@@ -1,0 +1,36 @@
+import { isBeingTaken } from '#domain/backupStatus.ts';
+import type { CleanUpContext } from './operation.ts';
+import { settleBackup } from './settleBackup.ts';
+
+/** A backup that is not completed keeps no files, and its record says what failed. The instances are as they were. */
+export async function takeBackBackup(
+  { cluster, backups: { store }, operationId, change, setActivity, signal }: CleanUpContext,
+  reason: unknown,
+): Promise<null> {
+  const backup = await change(({ tx }) =>
+    tx.backup.findUniqueOrThrow({ where: { operationId }, include: { parts: true } }),
+  );
+  const copied = cluster.instances.filter(({ activity }) => activity === 'BACKING_UP');
+  await setActivity(copied, 'NONE');
+  if (!isBeingTaken(backup.status)) return null;
+  const left = await store.removeAll(`${backup.clusterId}/${backup.id}`, { signal }).then(
+    () => '',
+    (error: unknown) => ` Its files could not be removed (${wordsOf(error)}); deleteBackup removes them.`,
+  );
+  const stepKey = reason instanceof Error && 'stepKey' in reason ? String(reason.stepKey) : '';
+  await change(async (inside) => {
+    const now = new Date();
+    for (const { id, instanceId } of backup.parts) {
+      const error = stepKey.endsWith(`:${instanceId}`) ? wordsOf(reason) : 'The backup failed as a whole.';
+      const gone = left === '' ? { location: null } : {};
+      await inside.tx.instanceBackup.update({
+        where: { id },
+        data: { status: 'FAILED', finishedAt: now, error, ...gone },
+      });
+    }
+    await settleBackup(inside, backup.id, { now, operationId, reason: `${wordsOf(reason)}${left}` });
+  });
+  return null;
+}
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
