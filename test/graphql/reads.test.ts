@@ -213,6 +213,20 @@ test('a cluster is told with everything that belongs to it', async () => {
                 },
               ],
             },
+            {
+              "action": "BACKUP_CLUSTER",
+              "allowed": false,
+              "blockers": [
+                {
+                  "__typename": "ClusterBusyError",
+                  "code": "CLUSTER_BUSY",
+                  "message": "Cluster "orders" is held by operation CREATE_CLUSTER. Wait for it to end, or cancel it with cancelOperation.",
+                  "operation": {
+                    "id": "<operation>",
+                  },
+                },
+              ],
+            },
           ],
           "createdAt": "2026-01-01T00:00:00.000Z",
           "currentOperation": {
