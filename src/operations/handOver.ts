@@ -91,6 +91,8 @@ async function answered(
   answer: Promise<PromotionOutcome>,
 ): Promise<PromotionOutcome> {
   const timer = setTimeout(() => {
+    // Whoever has taken over may have its answer by now, and the target be the primary.
+    if (context.signal.aborted) return;
     const target = { clusterId: context.cluster.id, instanceId };
     context.provider
       .stopInstance(target)

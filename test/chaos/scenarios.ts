@@ -6,6 +6,7 @@ import {
   readCluster,
   requestedDeletion,
 } from '../support/clusterCalls.ts';
+import { promotionResult, requestPromotion } from '../support/promotionCalls.ts';
 import { requestAdd, requestDrop, requestRestart, succeeded } from '../support/topologyCalls.ts';
 
 export type Asked = { clusterId: string; operationId: string };
@@ -155,6 +156,29 @@ const restartCluster: Scenario = {
   leavesCluster: true,
 };
 
+/** Elected, so that the steps have the same names whoever is the primary by now. */
+const promoteInstance: Scenario = {
+  kind: 'PROMOTE_INSTANCE',
+  prepare: (client, left) => ensureCluster(client, left),
+  ask: (client, clusterId) => asked(clusterId, requestPromotion(client, { clusterId, mode: 'PLANNED' })),
+  async faults(client, { clusterId, operationId }) {
+    const { oldPrimary, newPrimary, lossBytes, oldPrimaryRejoined } = await promotionResult(client, operationId);
+    const { primary, instances } = await readCluster(client, clusterId);
+    const primaries = instances.nodes.filter(({ role }: Shape) => role === 'PRIMARY');
+    return [
+      ...differences('primary', primary.name, newPrimary.name),
+      ...differences(
+        'primaries',
+        primaries.map((instance: Shape) => instance.name),
+        [newPrimary.name],
+      ),
+      ...differences('another primary', oldPrimary.name !== newPrimary.name, true),
+      ...differences('loss', [lossBytes, oldPrimaryRejoined], ['0', 'ATTACHED']),
+    ];
+  },
+  leavesCluster: true,
+};
+
 const deleteCluster: Scenario = {
   kind: 'DELETE_CLUSTER',
   prepare: (client, left) => ensureCluster(client, left),
@@ -173,6 +197,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   restartCluster,
   addInstances,
   dropInstances,
+  promoteInstance,
   deleteCluster,
 };
 

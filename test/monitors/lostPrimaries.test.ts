@@ -1,0 +1,189 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lostPrimaries } from '#monitors/lostPrimaries.ts';
+import type { MonitorDeps } from '#monitors/monitor.ts';
+import { strayInstances } from '#monitors/strayInstances.ts';
+import { settleCluster } from '#operations/settleCluster.ts';
+import type { InstancePresence } from '#providers/provider.ts';
+import { activeCluster, clusterOf, eventsOf, type TestCluster } from '../operations/clusterWorld.ts';
+import { createTestOperations, type TestOperations } from '../support/operations.ts';
+
+let grove: TestOperations;
+let cluster: TestCluster;
+/** What both clocks show beyond the real time, in milliseconds. */
+let passed = 0;
+/** What the clock that can be set shows beyond that. */
+let clockSet = 0;
+let presence: InstancePresence = 'stopped';
+
+beforeEach(async () => {
+  passed = 0;
+  clockSet = 0;
+  presence = 'stopped';
+  grove = await createTestOperations({ working: false });
+  cluster = await activeCluster(grove, 3);
+});
+afterEach(() => grove.close());
+
+const now = () => new Date(Date.now() + passed + clockSet);
+const monotonicNow = () => performance.now() + passed;
+
+function deps(): MonitorDeps {
+  const provider = { ...grove.machines.provider, inspect: async () => presence };
+  return {
+    ...grove.deps,
+    clock: { now },
+    providers: { fake: provider },
+    silence: () => ({ now: now(), leaseMs: 10_000, listeningSince: new Date(0) }),
+  };
+}
+
+const instances = async () => (await clusterOf(grove, cluster.clusterId)).instances;
+const promotions = () =>
+  grove.deps.db.operation.count({ where: { clusterId: cluster.clusterId, kind: 'PROMOTE_INSTANCE' } });
+
+/** The replicas report, as their agents do when they are asked. */
+async function replicasReport(replication: string | null = null): Promise<void> {
+  for (const { id } of (await instances()).slice(1)) {
+    const upstream = { upstream: null, state: replication, lagBytes: 0, lagSeconds: 0, position: null };
+    await grove.machines.observe(id, { role: 'REPLICA', replication: upstream });
+    await grove.deps.db.instance.update({ where: { id }, data: { observedAt: now() } });
+  }
+}
+
+async function agentIsLost(): Promise<void> {
+  const [primary] = await instances();
+  await grove.deps.db.instance.update({ where: { id: primary?.id ?? '' }, data: { agentLostAt: now() } });
+}
+
+/** Rounds half a second apart, each after the replicas' reports. */
+async function rounds(
+  monitor: { round(): Promise<void> },
+  count: number,
+  report = () => replicasReport(),
+): Promise<void> {
+  for (let round = 0; round < count; round += 1) {
+    passed += 500;
+    await report();
+    await monitor.round();
+  }
+}
+
+describe('a primary that is gone beyond doubt', () => {
+  test('is failed over once, by Grove, with what was seen in the log', async () => {
+    const monitor = lostPrimaries(deps(), monotonicNow);
+    await rounds(monitor, 2);
+    await agentIsLost();
+    await rounds(monitor, 5);
+    expect(await promotions()).toBe(0);
+    await rounds(monitor, 6);
+    expect(await promotions()).toBe(1);
+    const [told] = (await eventsOf(grove, cluster)).filter(({ type }) => type === 'PRIMARY_LOST');
+    expect(told).toMatchObject({
+      actor: { kind: 'SYSTEM', name: 'automatic failover' },
+      payload: {
+        cluster: 'orders',
+        instance: 'orders-1',
+        evidence: {
+          suspicion: 'AGENT_LOST',
+          detectAfterSeconds: 3,
+          primary: { name: 'orders-1', presence: 'stopped', agentLostAt: expect.any(String) },
+          replicas: [{ name: 'orders-2' }, { name: 'orders-3' }],
+          unheard: [],
+          candidates: [
+            { name: 'orders-2', lagBytes: 0 },
+            { name: 'orders-3', lagBytes: 0 },
+          ],
+        },
+      },
+    });
+  });
+
+  test('is left to people where its cluster says so', async () => {
+    await grove.deps.db.cluster.update({ where: { id: cluster.clusterId }, data: { failoverMode: 'MANUAL' } });
+    await agentIsLost();
+    await rounds(lostPrimaries(deps(), monotonicNow), 12);
+    expect(await promotions()).toBe(0);
+  });
+});
+
+describe('there is no failover', () => {
+  test('of a primary that is back in time', async () => {
+    const monitor = lostPrimaries(deps(), monotonicNow);
+    for (let time = 0; time < 3; time += 1) {
+      await agentIsLost();
+      await rounds(monitor, 5);
+      await grove.deps.db.instance.updateMany({ where: { clusterId: cluster.clusterId }, data: { agentLostAt: null } });
+      await rounds(monitor, 1);
+    }
+    expect(await promotions()).toBe(0);
+  });
+
+  test.each([
+    ['its provider does not know', 'unknown' as const, null],
+    ['its agent runs', 'running' as const, null],
+    ['its replicas still stream', 'stopped' as const, 'streaming'],
+  ])('while %s', async (_what, said, replication) => {
+    presence = said;
+    await agentIsLost();
+    // Shorter than the agent's lease: then its silence would be a reason of its own.
+    await rounds(lostPrimaries(deps(), monotonicNow), 12, () => replicasReport(replication));
+    expect(await promotions()).toBe(0);
+  });
+
+  test('when every agent is silent at once: this control plane may be what is cut off', async () => {
+    const monitor = lostPrimaries(deps(), monotonicNow);
+    await rounds(monitor, 2);
+    await agentIsLost();
+    await rounds(monitor, 60, async () => {});
+    expect(await promotions()).toBe(0);
+  });
+
+  test('after the process was frozen: the watch begins anew', async () => {
+    const monitor = lostPrimaries(deps(), monotonicNow);
+    await agentIsLost();
+    for (let freeze = 0; freeze < 10; freeze += 1) {
+      await rounds(monitor, 5);
+      passed += 60_000;
+    }
+    expect(await promotions()).toBe(0);
+  });
+
+  test('when the clock is set: an hour passes for it and no time by the other one', async () => {
+    const monitor = lostPrimaries(deps(), monotonicNow);
+    await rounds(monitor, 2);
+    for (let jump = 0; jump < 6; jump += 1) {
+      clockSet += 3_600_000;
+      await rounds(monitor, 4);
+      // By then every agent has reported by the new clock.
+      await grove.deps.db.instance.updateMany({ where: { clusterId: cluster.clusterId }, data: { observedAt: now() } });
+    }
+    expect(await promotions()).toBe(0);
+  });
+});
+
+describe('a stray instance', () => {
+  test('is brought back by Grove once it has stood still, and again only after a pause', async () => {
+    const monitor = strayInstances(deps(), monotonicNow);
+    const rejoins = () =>
+      grove.deps.db.operation.count({ where: { clusterId: cluster.clusterId, kind: 'REJOIN_INSTANCE' } });
+    const [, stray] = await instances();
+    await grove.machines.observe(stray?.id ?? '', { serving: false, role: 'PRIMARY' });
+    await settleCluster(grove.deps, cluster.clusterId);
+    await monitor.round();
+    expect(await rejoins()).toBe(0);
+    passed += 3100;
+    await monitor.round();
+    expect(await rejoins()).toBe(1);
+    await grove.deps.db.operation.updateMany({
+      where: { kind: 'REJOIN_INSTANCE' },
+      data: { status: 'FAILED', finishedAt: new Date() },
+    });
+    await settleCluster(grove.deps, cluster.clusterId);
+    passed += 10_000;
+    await monitor.round();
+    expect(await rejoins()).toBe(1);
+    passed += 25_000;
+    await monitor.round();
+    expect(await rejoins()).toBe(2);
+  });
+});

@@ -1,0 +1,286 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { StepFailure } from '#domain/stepFailure.ts';
+import { AgentCommandFailed } from '#engines/engine.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
+import { accept } from '#operations/accept.ts';
+import { cancelOperation } from '#operations/cancelOperation.ts';
+import { promoteInstance } from '#operations/promoteInstance.ts';
+import { rejoinInstance } from '#operations/rejoinInstance.ts';
+import { runOperation } from '#operations/runOperation.ts';
+import { settleCluster } from '#operations/settleCluster.ts';
+import { ProviderError } from '#providers/provider.ts';
+import { createTestOperations, type TestOperations } from '../support/operations.ts';
+import { activeCluster, clusterOf, eventsOf, never, once, operationOf, type TestCluster } from './clusterWorld.ts';
+
+let grove: TestOperations;
+let cluster: TestCluster;
+beforeAll(async () => {
+  grove = await createTestOperations({ working: false });
+});
+afterAll(() => grove.close());
+beforeEach(async () => {
+  grove.machines.interfere(async () => {});
+  cluster = await activeCluster(grove, 3);
+  grove.machines.calls.length = 0;
+});
+
+const idOf = async (name: string) => {
+  const { instances } = await clusterOf(grove, cluster.clusterId);
+  return assertPresent(
+    instances.find((instance) => instance.name === name),
+    name,
+  ).id;
+};
+const ask = async (input: object) =>
+  (await accept(grove.deps, cluster.actor, promoteInstance, { clusterId: cluster.clusterId, ...input }, once))
+    .operationId;
+const run = async (operationId: string) => {
+  await runOperation(grove.deps, operationId, never);
+  return await operationOf(grove, operationId);
+};
+const standing = async () => {
+  const { primaryInstanceId, instances } = await clusterOf(grove, cluster.clusterId);
+  const roles = instances.map(
+    ({ name, role, status, fencedAt }) => `${name} ${role} ${status}${fencedAt ? ' fenced' : ''}`,
+  );
+  return { primary: instances.find(({ id }) => id === primaryInstanceId)?.name, roles };
+};
+const loseThePrimary = async () => {
+  await grove.machines.observe(await idOf('orders-1'), { serving: false, role: 'PRIMARY' });
+  await settleCluster(grove.deps, cluster.clusterId);
+};
+const failAt = (call: string, error: Error) =>
+  grove.machines.interfere(async (made) => {
+    if (made === call) throw error;
+  });
+
+describe('a planned promotion', () => {
+  test('makes ready, stops the old primary, promotes, and lets everybody follow', async () => {
+    const { status, result, error } = await run(await ask({ instanceId: await idOf('orders-2'), mode: 'PLANNED' }));
+    expect({ status, error }).toEqual({ status: 'SUCCEEDED', error: null });
+    expect(result).toMatchObject({
+      mode: 'PLANNED',
+      lossBytes: 0,
+      lossBasis: 'NONE',
+      rejoined: 'ATTACHED',
+      rejoinFailure: null,
+    });
+    expect(grove.machines.calls.filter((call) => !call.startsWith('start '))).toEqual([
+      'prepare orders-1 to orders-2',
+      'ready orders-2',
+      'demote orders-1',
+      'promote orders-2',
+      'rejoin orders-3',
+      'rejoin orders-1',
+      'verify',
+    ]);
+    expect(await standing()).toEqual({
+      primary: 'orders-2',
+      roles: ['orders-1 REPLICA ACTIVE', 'orders-2 PRIMARY ACTIVE', 'orders-3 REPLICA ACTIVE'],
+    });
+    const told = (await eventsOf(grove, cluster)).filter(({ type }) => type === 'INSTANCE_STATUS_CHANGED');
+    expect(told.map(({ toStatus }) => toStatus)).toContain('PROMOTING');
+  });
+
+  test('gives writes back where the target was not promoted', async () => {
+    const notPromoted = new AgentCommandFailed('NOT_PROMOTED', 'orders-2 is behind.');
+    const { engine } = grove.machines;
+    const promotion = assertPresent(engine.promotion, 'promotion');
+    const deps = {
+      ...grove.deps,
+      engines: {
+        fake: {
+          ...engine,
+          promotion: { ...promotion, promote: async () => ({ promoted: false as const, reason: notPromoted.message }) },
+        },
+      },
+    };
+    const operationId = await ask({ instanceId: await idOf('orders-2'), mode: 'PLANNED' });
+    await runOperation(deps, operationId, never);
+    expect(await operationOf(grove, operationId)).toMatchObject({
+      status: 'FAILED',
+      error: {
+        code: 'WRITES_GIVEN_BACK',
+        message: 'orders-2 is behind. orders-1 is the primary as before; nothing was lost.',
+      },
+    });
+    expect(grove.machines.calls).toContain('give back orders-1');
+    await settleCluster(grove.deps, cluster.clusterId);
+    expect(await standing()).toEqual({
+      primary: 'orders-1',
+      roles: ['orders-1 PRIMARY ACTIVE', 'orders-2 REPLICA ACTIVE', 'orders-3 REPLICA ACTIVE'],
+    });
+  });
+
+  test('gives writes back where the old primary could not be stopped in order', async () => {
+    failAt('demote orders-1', new AgentCommandFailed('SYSTEM', 'The disk is full.'));
+    const { status, error } = await run(await ask({ mode: 'PLANNED' }));
+    expect({ status, error }).toMatchObject({ status: 'FAILED', error: { code: 'WRITES_GIVEN_BACK' } });
+    expect(grove.machines.calls.filter((call) => call.startsWith('promote'))).toEqual([]);
+    expect((await standing()).primary).toBe('orders-1');
+  });
+
+  test('that fails before the old primary is stopped has changed nothing', async () => {
+    failAt('ready orders-2', new StepFailure('NO', 'It cannot be made ready.'));
+    const { status } = await run(await ask({ instanceId: await idOf('orders-2'), mode: 'PLANNED' }));
+    expect(status).toBe('FAILED');
+    expect(await standing()).toEqual({
+      primary: 'orders-1',
+      roles: ['orders-1 PRIMARY ACTIVE', 'orders-2 REPLICA ACTIVE', 'orders-3 REPLICA ACTIVE'],
+    });
+  });
+
+  test('goes on with the same replica after its worker died at any call', async () => {
+    const calls = [
+      'prepare orders-1 to orders-2',
+      'ready orders-2',
+      'demote orders-1',
+      'promote orders-2',
+      'rejoin orders-3',
+      'rejoin orders-1',
+      'verify',
+    ];
+    for (const call of calls) {
+      cluster = await activeCluster(grove, 3);
+      grove.machines.calls.length = 0;
+      const operationId = await ask({ instanceId: await idOf('orders-2'), mode: 'PLANNED' });
+      const dying = new AbortController();
+      grove.machines.interfere(async (made, signal) => {
+        if (made !== call || dying.signal.aborted) return;
+        dying.abort();
+        await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      });
+      await expect(runOperation(grove.deps, operationId, dying.signal)).rejects.toThrow('The worker is stopping');
+      const { status, result } = await run(operationId);
+      expect({ call, status, result }).toMatchObject({
+        status: 'SUCCEEDED',
+        result: { lossBytes: 0, rejoined: 'ATTACHED' },
+      });
+      expect((await standing()).primary).toBe('orders-2');
+      expect(grove.machines.calls.filter((made) => made === 'promote orders-3')).toEqual([]);
+    }
+  }, 30_000);
+
+  test('can be cancelled until the old primary is stopped, and not later', async () => {
+    const operationId = await ask({ mode: 'PLANNED' });
+    let refusal: unknown = null;
+    grove.machines.interfere(async (made) => {
+      if (made !== 'demote orders-1') return;
+      refusal = await cancelOperation(grove.deps, cluster.actor, { operationId }).catch((error: unknown) => error);
+    });
+    expect((await run(operationId)).status).toBe('SUCCEEDED');
+    expect(refusal).toMatchObject({ code: 'OPERATION_NOT_CANCELLABLE' });
+  });
+});
+
+describe('a failover', () => {
+  test('fences the old primary off first, elects, promotes, and brings the old one back', async () => {
+    await loseThePrimary();
+    const { status, result } = await run(await ask({ mode: 'FAILOVER' }));
+    expect(status).toBe('SUCCEEDED');
+    expect(result).toMatchObject({ mode: 'FAILOVER', lossBytes: 0, lossBasis: 'OLD_PRIMARY', rejoined: 'ATTACHED' });
+    expect(grove.machines.calls.filter((call) => !call.startsWith('start '))).toEqual([
+      'fence orders-1',
+      'elect',
+      'promote orders-2',
+      'rejoin orders-3',
+      'rejoin orders-1',
+      'verify',
+    ]);
+    expect(await standing()).toEqual({
+      primary: 'orders-2',
+      roles: ['orders-1 REPLICA ACTIVE', 'orders-2 PRIMARY ACTIVE', 'orders-3 REPLICA ACTIVE'],
+    });
+  });
+
+  test('succeeds though the old primary does not come back; it stays fenced until it rejoins', async () => {
+    await loseThePrimary();
+    failAt('start orders-1', new ProviderError('Its host is down.', { retryable: false }));
+    const { status, result } = await run(await ask({ mode: 'FAILOVER' }));
+    expect(status).toBe('SUCCEEDED');
+    expect(result).toMatchObject({
+      lossBytes: 7,
+      lossBasis: 'LAST_REPORT',
+      rejoined: null,
+      rejoinFailure: 'Its host is down.',
+    });
+    expect((await standing()).roles[0]).toBe('orders-1 PRIMARY DOWN fenced');
+    grove.machines.interfere(async () => {});
+    const input = { clusterId: cluster.clusterId, instanceId: await idOf('orders-1') };
+    const { operationId } = await accept(grove.deps, cluster.actor, rejoinInstance, input, once);
+    expect(await run(operationId)).toMatchObject({
+      status: 'SUCCEEDED',
+      result: { how: 'ATTACHED', discardedBytes: 0 },
+    });
+    expect((await standing()).roles[0]).toBe('orders-1 REPLICA ACTIVE');
+  });
+
+  test('promotes nobody where nobody is fit, and lets the old primary come back', async () => {
+    await loseThePrimary();
+    const { engine } = grove.machines;
+    const promotion = assertPresent(engine.promotion, 'promotion');
+    const nobody = async () => ({ instanceId: null, reason: 'Nobody answered.' });
+    const deps = { ...grove.deps, engines: { fake: { ...engine, promotion: { ...promotion, elect: nobody } } } };
+    const operationId = await ask({ mode: 'FAILOVER' });
+    await runOperation(deps, operationId, never);
+    expect(await operationOf(grove, operationId)).toMatchObject({
+      status: 'FAILED',
+      error: { code: 'NOBODY_ELECTED' },
+    });
+    expect(grove.machines.calls.slice(0, 2)).toEqual(['fence orders-1', 'unfence orders-1']);
+    expect((await standing()).primary).toBe('orders-1');
+    expect((await standing()).roles[0]).toBe('orders-1 PRIMARY DOWN');
+  });
+
+  test('never promotes two, whenever its worker dies', async () => {
+    for (const call of ['fence orders-1', 'elect', 'promote orders-2', 'rejoin orders-1']) {
+      cluster = await activeCluster(grove, 3);
+      await loseThePrimary();
+      grove.machines.calls.length = 0;
+      const operationId = await ask({ mode: 'FAILOVER' });
+      const dying = new AbortController();
+      grove.machines.interfere(async (made, signal) => {
+        if (made !== call || dying.signal.aborted) return;
+        dying.abort();
+        await new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+          setTimeout(() => reject(new Error('died')), 100);
+        });
+      });
+      await expect(runOperation(grove.deps, operationId, dying.signal)).rejects.toThrow();
+      expect((await run(operationId)).status).toBe('SUCCEEDED');
+      expect(new Set(grove.machines.calls.filter((made) => made.startsWith('promote')))).toEqual(
+        new Set(['promote orders-2']),
+      );
+    }
+  }, 30_000);
+});
+
+describe('a promotion is refused', () => {
+  test('where the instance is none of the cluster, and where the mode does not fit', async () => {
+    await expect(ask({ mode: 'PLANNED', instanceId: crypto.randomUUID() })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    });
+    await expect(ask({ mode: 'FAILOVER' })).rejects.toMatchObject({ code: 'PRIMARY_HEALTHY' });
+    await loseThePrimary();
+    await expect(ask({ mode: 'PLANNED' })).rejects.toMatchObject({ code: 'NO_PRIMARY' });
+  });
+
+  test('by an engine that has none', async () => {
+    const deps = { ...grove.deps, engines: { fake: { ...grove.machines.engine, promotion: null } } };
+    const input = { clusterId: cluster.clusterId, mode: 'PLANNED' };
+    await expect(accept(deps, cluster.actor, promoteInstance, input, once)).rejects.toMatchObject({
+      code: 'PROMOTION_UNSUPPORTED',
+    });
+  });
+
+  test('of an instance that follows already, or is the primary, to rejoin', async () => {
+    for (const [name, reason] of [
+      ['orders-1', 'it is the primary'],
+      ['orders-2', 'it follows the primary already'],
+    ] as const) {
+      const input = { clusterId: cluster.clusterId, instanceId: await idOf(name) };
+      await expect(accept(grove.deps, cluster.actor, rejoinInstance, input, once)).rejects.toMatchObject({ reason });
+    }
+  });
+});
