@@ -36,6 +36,7 @@ const mayImport: Record<string, readonly string[]> = {
   jobs: ['store'],
   events: ['domain', 'store'],
   store: [],
+  client: [],
   domain: [],
   lib: [],
 };
@@ -81,7 +82,7 @@ describe('the architecture', () => {
   test('is one direction: each folder imports only what the table allows', () => {
     const wrong = edges.filter(({ file, target }) => {
       const [from, to] = [folderOf(file), folderOf(target)];
-      if (from === to || to === 'lib' || to === 'generated') return false;
+      if (from === to || (from !== 'client' && (to === 'lib' || to === 'generated'))) return false;
       if (!(mayImport[from] ?? []).includes(to)) return true;
       return onlyFile[`${from} → ${to}`]?.includes(target) === false;
     });
@@ -109,6 +110,22 @@ describe('the architecture', () => {
     const having = (pattern: RegExp) => files.filter((file) => pattern.test(text.get(file) ?? ''));
     expect(having(/process\.env\b/)).toEqual(['main.ts']);
     expect(having(/process\.exit\b/)).toEqual(['main.ts']);
+  });
+
+  test('has a client that runs without the rest, in a browser too', () => {
+    const ofClient = files.filter((file) => folderOf(file) === 'client');
+    const packages = ofClient.flatMap((file) =>
+      [...(text.get(file) ?? '').matchAll(/from '([^.][^']*)'/g)].map(([, specifier = '']) => `${file}: ${specifier}`),
+    );
+    const allowed: Record<string, RegExp> = {
+      'client/apollo.ts': /^(@apollo\/client\/|rxjs$|graphql-ws$)/,
+      'client/urql.ts': /^(@urql\/core|graphql-ws)$/,
+    };
+    const wrong = packages.filter((found) => {
+      const [file = '', specifier = ''] = found.split(': ');
+      return !(allowed[file] ?? /^graphql-ws$/).test(specifier);
+    });
+    expect(wrong).toEqual([]);
   });
 
   test('has rules that wait for nothing', () => {
