@@ -12,6 +12,7 @@ const mayImport: Record<string, readonly string[]> = {
   [root]: [
     'agent',
     'auth',
+    'cli',
     'domain',
     'engines',
     'events',
@@ -36,6 +37,7 @@ const mayImport: Record<string, readonly string[]> = {
   jobs: ['store'],
   events: ['domain', 'store'],
   store: [],
+  cli: ['client'],
   client: [],
   domain: [],
   lib: [],

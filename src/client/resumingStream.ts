@@ -78,6 +78,7 @@ export class ResumingStream implements ResumableSubscription {
       }),
       this.#client.on('connected', () => {
         closed = false;
+        this.#beLive();
       }),
     ];
     const unsubscribe = this.#client.subscribe(this.#payload, {
@@ -95,6 +96,12 @@ export class ResumingStream implements ResumableSubscription {
     };
   }
 
+  #beLive(): void {
+    if (this.#isLive) return;
+    this.#isLive = true;
+    this.#options.onStatus?.({ state: 'live' });
+  }
+
   #take(result: Result): void {
     this.#listenForSilence();
     const message = messageOf(result, this.#plan.responseKey);
@@ -104,8 +111,7 @@ export class ResumingStream implements ResumableSubscription {
       return;
     }
     this.#failedAttempts = 0;
-    if (!this.#isLive) this.#options.onStatus?.({ state: 'live' });
-    this.#isLive = true;
+    this.#beLive();
     if (message === null || this.#plan.of === 'state') this.#handOn(result);
     else this.#takeMessage(result, message);
   }

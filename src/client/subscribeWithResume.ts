@@ -21,7 +21,7 @@ export type ResumeSink<Data> = {
   complete(): void;
 };
 
-/** How a stream stands. `live` from the first message of a connection on. */
+/** How a stream stands. `live` once the server has accepted the connection, or has sent a message over one that was there. */
 export type StreamStatus =
   | { state: 'connecting' }
   | { state: 'live' }
