@@ -130,6 +130,14 @@ describe('the architecture', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('loads Ink and React for the monitor alone, and the commands for people for them alone', () => {
+    const having = (pattern: RegExp) => files.filter((file) => pattern.test(text.get(file) ?? ''));
+    expect(having(/'(ink|react)'/)).toEqual(['cli/watch/monitor.ts']);
+    expect(having(/^import .*'[^']*\/monitor\.ts'/m).filter((file) => folderOf(file) === 'cli')).toEqual([]);
+    expect(having(/^import .*'#cli\//m)).toEqual(['help.ts']);
+    expect(having(/^import .*'\.\/help\.ts'/m).filter((file) => folderOf(file) === root)).toEqual([]);
+  });
+
   test('has rules that wait for nothing', () => {
     const waiting = files.filter(
       (file) => folderOf(file) === 'domain' && /\bawait\b|\basync\b|Promise</.test(text.get(file) ?? ''),
