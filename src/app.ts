@@ -102,6 +102,7 @@ async function start(starting: Starting): Promise<App> {
     agents: createAgentChannel({ db: store.db, bus, clock: systemClock, logger }),
     secrets: createSecretBox(config.secretKey ?? (await localSecretKey(dataDirectory))),
     silence: () => ({ now: systemClock.now(), leaseMs: config.agentLeaseMs, listeningSince: startedAt }),
+    quotaDefaults: config.quotaDefaults,
     workerId: `${hostname()}/${process.pid}/${randomUUID()}`,
     timing: { cancelGraceMs: 20_000, stepRetryMs: 1000, stepAttempts: 4 },
   };

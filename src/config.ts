@@ -1,6 +1,8 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { isLoopbackNetwork } from '#domain/cidr.ts';
+import { limits } from '#domain/limits.ts';
+import type { QuotaLimits } from '#domain/quota.ts';
 import { StartupError } from '#lib/startupError.ts';
 
 const seconds = (fallback: number) => z.coerce.number('must be a number').positive('must be above 0').default(fallback);
@@ -47,6 +49,9 @@ const environmentSchema = z.object({
   GROVE_LOG_LEVEL: optional(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info')),
   GROVE_AGENT_LEASE_SECONDS: optional(seconds(10)),
   GROVE_OPERATIONS_AT_ONCE: optional(whole(1, 100).default(8)),
+  GROVE_QUOTA_INSTANCES: optional(whole(0, limits.quota).default(100)),
+  GROVE_QUOTA_STORAGE_GIB: optional(whole(0, limits.quota).default(10_000)),
+  GROVE_QUOTA_BACKUPS: optional(whole(0, limits.quota).default(1000)),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
 
@@ -73,6 +78,12 @@ export const settings: readonly { name: string; meaning: string }[] = [
   { name: 'GROVE_LOG_LEVEL', meaning: 'trace, debug, info, warn, error, fatal or silent (default: info)' },
   { name: 'GROVE_AGENT_LEASE_SECONDS', meaning: 'silence after which an instance is UNREACHABLE (default: 10)' },
   { name: 'GROVE_OPERATIONS_AT_ONCE', meaning: 'operations that one worker runs at once (default: 8)' },
+  {
+    name: 'GROVE_QUOTA_INSTANCES',
+    meaning: 'instances that a project without a limit of its own may have (default: 100)',
+  },
+  { name: 'GROVE_QUOTA_STORAGE_GIB', meaning: 'GiB of storage that their sizes may come to (default: 10000)' },
+  { name: 'GROVE_QUOTA_BACKUPS', meaning: 'backups that such a project may keep (default: 1000)' },
 ];
 
 /** The configuration of a process; every default is filled in. */
@@ -91,6 +102,8 @@ export type Config = {
   logLevel: string;
   agentLeaseMs: number;
   operationsAtOnce: number;
+  /** What a project may have where it has no limit of its own. */
+  quotaDefaults: QuotaLimits;
   path: string;
 };
 
@@ -118,6 +131,11 @@ export function loadConfig(environment: NodeJS.ProcessEnv, workingDirectory: str
     logLevel: values.GROVE_LOG_LEVEL,
     agentLeaseMs: values.GROVE_AGENT_LEASE_SECONDS * 1000,
     operationsAtOnce: values.GROVE_OPERATIONS_AT_ONCE,
+    quotaDefaults: {
+      INSTANCES: values.GROVE_QUOTA_INSTANCES,
+      STORAGE_GIB: values.GROVE_QUOTA_STORAGE_GIB,
+      BACKUPS: values.GROVE_QUOTA_BACKUPS,
+    },
     path: values.PATH,
   };
 }

@@ -47,6 +47,9 @@ export type AgentCommand = {
   secrets: Record<string, string>;
 };
 
+/** The kind of what is delivered like a command, has no end and wants an observation at once. */
+export const observeKind = 'observe';
+
 /** Why a command failed. `retryable`: the same command may succeed later. */
 export type CommandError = { code: string; message: string; retryable: boolean };
 

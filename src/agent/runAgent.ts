@@ -9,7 +9,7 @@ import { readAssignment } from './assignment.ts';
 import { CommandRecord } from './commandRecord.ts';
 import { CommandRunner } from './commandRunner.ts';
 import { ControlLink } from './controlLink.ts';
-import { type AgentAssignment, instanceVariable } from './protocol.ts';
+import { type AgentAssignment, instanceVariable, observeKind } from './protocol.ts';
 import { Reporter } from './reporter.ts';
 
 export type AgentOptions = {
@@ -65,7 +65,7 @@ async function follow(
       directory,
       version: await releaseVersion(),
       logger,
-      onCommand: (command) => runner.accept(command),
+      onCommand: (command) => (command.kind === observeKind ? reporter.reportNow() : runner.accept(command)),
       onConnected: () => reporter.reportNow(),
     },
     stopping,

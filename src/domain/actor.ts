@@ -7,11 +7,14 @@ export type Permission =
   | 'cluster:create'
   | 'cluster:update'
   | 'cluster:scale'
+  | 'cluster:promote'
+  | 'cluster:restart'
   | 'cluster:delete'
   | 'cluster:protect'
   | 'operation:control'
   | 'credentials:reveal'
-  | 'keys:manage';
+  | 'keys:manage'
+  | 'quota:manage';
 
 /** The least role that a permission needs (docs/security.md). */
 export const requiredRole = {
@@ -19,11 +22,14 @@ export const requiredRole = {
   'cluster:create': 'OPERATOR',
   'cluster:update': 'OPERATOR',
   'cluster:scale': 'OPERATOR',
+  'cluster:promote': 'OPERATOR',
+  'cluster:restart': 'OPERATOR',
   'cluster:delete': 'OPERATOR',
   'cluster:protect': 'ADMIN',
   'operation:control': 'OPERATOR',
   'credentials:reveal': 'ADMIN',
   'keys:manage': 'ADMIN',
+  'quota:manage': 'ADMIN',
 } satisfies Record<Permission, Role>;
 
 /** Who causes a change, as events and operations record it. */

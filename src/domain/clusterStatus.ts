@@ -59,11 +59,20 @@ export const acceptsChanges = (status: ClusterStatus): boolean => changeableStat
 
 export const changeableStatuses: readonly ClusterStatus[] = ['ACTIVE', 'DEGRADED'];
 
+/** Of a cluster that lives and that no operation holds, whatever its health. */
+export const freeStatuses: readonly ClusterStatus[] = ['ACTIVE', 'DEGRADED', 'DOWN'];
+
+/** True if an instance is known to accept writes. */
+export const acceptsWrites = (health: HealthLevel): boolean => health === 'HEALTHY' || health === 'DEGRADED';
+
 /**
  * True if the cluster's health is worth telling. While it is being made or removed its instances come and go, and each step of that
  * would look like a fault.
  */
 export const hasHealth = (lifecycle: ClusterLifecycle): boolean => lifecycle === 'LIVE' || lifecycle === 'FAILED';
+
+/** True if the cluster was built and is not being removed. */
+export const isLive = (lifecycle: ClusterLifecycle): boolean => lifecycle === 'LIVE';
 
 /** True if the cluster is gone or going. */
 export const isLeaving = (lifecycle: ClusterLifecycle): boolean => lifecycle === 'DELETING' || lifecycle === 'DELETED';

@@ -1,4 +1,5 @@
 import type { JsonObject } from '#lib/json.ts';
+import type { QuotaResource } from './quota.ts';
 
 /** Codes of expected failures. A code is for ever; more may be added. */
 export const errorCodes = [
@@ -11,8 +12,19 @@ export const errorCodes = [
   'NAME_TAKEN',
   'ENGINE_UNAVAILABLE',
   'TOPOLOGY',
+  'QUOTA_EXCEEDED',
   'DELETION_PROTECTED',
   'CLUSTER_STATUS',
+  'PROMOTION_UNSUPPORTED',
+  'INSTANCE_NOT_PROMOTABLE',
+  'REPLICA_TOO_FAR_BEHIND',
+  'PRIMARY_HEALTHY',
+  'NO_PRIMARY',
+  'REPLICAS_UNSEEN',
+  'INSTANCE_NOT_REJOINABLE',
+  'INSTANCE_STATUS',
+  'MINIMUM_INSTANCES',
+  'PRIMARY_NOT_DROPPABLE',
   'OPERATION_NOT_CANCELLABLE',
   'OPERATION_NOT_RETRYABLE',
 ] as const;
@@ -95,8 +107,8 @@ export class IdempotencyConflictError extends DomainError {
 export class NameTakenError extends DomainError {
   readonly code = 'NAME_TAKEN';
   readonly takenName: string;
-  constructor(takenName: string) {
-    super(`The name "${takenName}" is taken by another cluster of this project.`);
+  constructor(takenName: string, holder = 'another cluster of this project') {
+    super(`The name "${takenName}" is taken by ${holder}.`);
     this.takenName = takenName;
   }
 }
@@ -128,6 +140,37 @@ export class TopologyError extends DomainError {
   }
 }
 
+/** What each resource of a quota is called in a message. */
+const quotaNouns = {
+  INSTANCES: 'instances',
+  STORAGE_GIB: 'GiB of storage',
+  BACKUPS: 'backups',
+} as const satisfies Record<QuotaResource, string>;
+
+export class QuotaExceededError extends DomainError {
+  readonly code = 'QUOTA_EXCEEDED';
+  readonly resource: QuotaResource;
+  readonly limit: number;
+  /** What counts against the limit already, with what is reserved. */
+  readonly used: number;
+  readonly requested: number;
+  constructor({
+    resource,
+    limit,
+    used,
+    requested,
+  }: Record<'limit' | 'used' | 'requested', number> & { resource: QuotaResource }) {
+    super(
+      `${requested} more ${quotaNouns[resource]} would be too many: the project uses ${used} of ${limit}. ` +
+        'Delete what is not needed, or let an ADMIN raise the quota with updateProject.',
+    );
+    this.resource = resource;
+    this.limit = limit;
+    this.used = used;
+    this.requested = requested;
+  }
+}
+
 export class DeletionProtectedError extends DomainError {
   readonly code = 'DELETION_PROTECTED';
   constructor(cluster: string) {
@@ -142,10 +185,47 @@ export class ClusterStatusError extends DomainError {
   readonly code = 'CLUSTER_STATUS';
   readonly status: string;
   readonly allowedStatuses: readonly string[];
-  constructor(cluster: string, status: string, allowedStatuses: readonly string[]) {
-    super(`Cluster "${cluster}" is ${status}; this is possible only while it is ${allowedStatuses.join(' or ')}.`);
+  constructor(cluster: string, status: string, allowedStatuses: readonly string[], wayOut = '') {
+    const rule = `this is possible only while it is ${allowedStatuses.join(' or ')}`;
+    super(`Cluster "${cluster}" is ${status}; ${rule}.${wayOut === '' ? '' : ` ${wayOut}`}`);
     this.status = status;
     this.allowedStatuses = allowedStatuses;
+  }
+}
+
+/** The status of one of the instances does not allow the action. */
+export class InstanceStatusError extends DomainError {
+  readonly code = 'INSTANCE_STATUS';
+  readonly instanceId: string;
+  readonly status: string;
+  /** What is wrong with that, and the way out: a whole sentence or more. */
+  constructor({ id, name, status }: { id: string; name: string; status: string }, why: string) {
+    super(`Instance "${name}" is ${status}. ${why}`);
+    this.instanceId = id;
+    this.status = status;
+  }
+}
+
+/** Fewer instances would remain than the engine needs. */
+export class MinimumInstancesError extends DomainError {
+  readonly code = 'MINIMUM_INSTANCES';
+  readonly minimum: number;
+  readonly remaining: number;
+  constructor(cluster: string, { minimum, remaining }: { minimum: number; remaining: number }) {
+    super(
+      `Cluster "${cluster}" would have ${remaining} instances left; it needs at least ${minimum}. To remove all of it, use deleteCluster.`,
+    );
+    this.minimum = minimum;
+    this.remaining = remaining;
+  }
+}
+
+export class PrimaryNotDroppableError extends DomainError {
+  readonly code = 'PRIMARY_NOT_DROPPABLE';
+  readonly instanceId: string;
+  constructor({ id, name }: { id: string; name: string }) {
+    super(`Instance "${name}" is the primary and cannot be dropped. Promote another instance first.`);
+    this.instanceId = id;
   }
 }
 
@@ -163,6 +243,80 @@ export class OperationNotRetryableError extends DomainError {
   readonly reason: string;
   constructor(kind: string, reason: string) {
     super(`Operation ${kind} cannot be retried: ${reason}.`);
+    this.reason = reason;
+  }
+}
+
+/** The engine's instances are all equal, or it has no way to make another one the primary. */
+export class PromotionUnsupportedError extends DomainError {
+  readonly code = 'PROMOTION_UNSUPPORTED';
+  constructor(engine: string) {
+    super(`${engine} has no promotion: no instance of a cluster is above the others.`);
+  }
+}
+
+export const unpromotableReasons = ['IS_PRIMARY', 'NOT_A_REPLICA', 'NOT_HEALTHY', 'NO_CANDIDATE'] as const;
+export type UnpromotableReason = (typeof unpromotableReasons)[number];
+
+/** The instance (or any instance) cannot be made the primary now. */
+export class InstanceNotPromotableError extends DomainError {
+  readonly code = 'INSTANCE_NOT_PROMOTABLE';
+  readonly reason: UnpromotableReason;
+  constructor(message: string, reason: UnpromotableReason) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+export class ReplicaTooFarBehindError extends DomainError {
+  readonly code = 'REPLICA_TOO_FAR_BEHIND';
+  /** How far behind its primary the replica is, in bytes. */
+  readonly lagBytes: number;
+  readonly limitBytes: number;
+  constructor(replica: string, lagBytes: number, limitBytes: number) {
+    super(
+      `${replica} is ${lagBytes} bytes behind its primary; at most ${limitBytes} are allowed. Wait until it has caught up, or allow more with maxLagBytes.`,
+    );
+    this.lagBytes = lagBytes;
+    this.limitBytes = limitBytes;
+  }
+}
+
+export class PrimaryHealthyError extends DomainError {
+  readonly code = 'PRIMARY_HEALTHY';
+  constructor(cluster: string, primary: string) {
+    super(
+      `The primary of cluster "${cluster}", ${primary}, is healthy. Use mode PLANNED, which loses nothing; FAILOVER is for a lost primary.`,
+    );
+  }
+}
+
+export class NoPrimaryError extends DomainError {
+  readonly code = 'NO_PRIMARY';
+  constructor(cluster: string) {
+    super(`Cluster "${cluster}" has no healthy primary that could hand its role over. Use mode FAILOVER.`);
+  }
+}
+
+/** A synchronous cluster: an acknowledged write may be on a replica that nobody sees. */
+export class ReplicasUnseenError extends DomainError {
+  readonly code = 'REPLICAS_UNSEEN';
+  /** Names of the replicas that are not seen. */
+  readonly unseen: readonly string[];
+  constructor(cluster: string, unseen: readonly string[]) {
+    super(
+      `Cluster "${cluster}" is synchronous, and ${unseen.join(', ')} may have acknowledged writes that no other replica has. Bring them back, or accept that with acceptDataLoss.`,
+    );
+    this.unseen = unseen;
+  }
+}
+
+/** The instance is what it should be, or there is nothing that it could join. */
+export class InstanceNotRejoinableError extends DomainError {
+  readonly code = 'INSTANCE_NOT_REJOINABLE';
+  readonly reason: string;
+  constructor(instance: string, reason: string) {
+    super(`${instance} cannot be made to follow the primary again: ${reason}.`);
     this.reason = reason;
   }
 }

@@ -1,6 +1,7 @@
 import type {
   ClusterLifecycle,
   ClusterStatus,
+  FailoverMode,
   HealthLevel,
   InstanceActivity,
   InstanceRole,
@@ -25,12 +26,26 @@ export type InstanceFacts = {
   activity: InstanceActivity;
   status: InstanceStatus;
   statusReason: string | null;
+  statusChangedAt: Date;
   role: InstanceRole | null;
   address: string | null;
   port: number | null;
   dnsName: string | null;
   observedAt: Date | null;
   observation: Observation | null;
+  /** Since when its agent's connection has been lost. Null: it is connected, or it is not known. */
+  agentLostAt: Date | null;
+  /** Since when it may not be primary again before it has followed another. Null: it may. */
+  fencedAt: Date | null;
+};
+
+/** What Grove does when a primary is lost. */
+export type FailoverPolicy = {
+  mode: FailoverMode;
+  /** How far behind a replica may be to be promoted, in bytes. */
+  maxLagBytes: number;
+  /** How long the primary must be gone before Grove promotes another by itself, in seconds. */
+  detectAfterSeconds: number;
 };
 
 /** What rules know of an operation that holds a cluster. */
@@ -53,6 +68,9 @@ export type ClusterFacts = {
   network: NetworkFacts | null;
   accessRules: AccessRule[];
   deletionProtection: boolean;
+  /** A commit is acknowledged only once a replica has it too. */
+  synchronous: boolean;
+  failover: FailoverPolicy;
   currentOperation: OperationFacts | null;
   instances: InstanceFacts[];
 };

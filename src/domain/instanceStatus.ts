@@ -63,6 +63,35 @@ function silenceReason(observedAt: Date | null): string {
     : `Its agent has not reported since ${observedAt.toISOString()}.`;
 }
 
+/** True if an operation works on it. */
+export const isBeingWorkedOn = ({ activity }: Pick<InstanceFacts, 'activity'>): boolean =>
+  activity !== 'NONE' && activity !== 'FAILED' && activity !== 'REMOVED';
+
+/** True if its server is known to serve. */
+export const isServing = ({ status }: Pick<InstanceFacts, 'status'>): boolean => status === 'ACTIVE';
+
+/** True if its agent does not answer, so that nothing can be asked of its server. */
+export const isUnreachable = ({ status }: Pick<InstanceFacts, 'status'>): boolean => status === 'UNREACHABLE';
+
+/** True if it has, or had when it was last seen, a database server of its own: one whose making failed has none. */
+export const hasServer = ({ observation }: Pick<InstanceFacts, 'observation'>): boolean =>
+  observation !== null && observation.role !== null;
+
+/** The instance as it were if no operation worked on it and its server served. */
+export const asServing = (instance: InstanceFacts): InstanceFacts => ({
+  ...instance,
+  activity: 'NONE',
+  status: 'ACTIVE',
+});
+
+/** True if it is on its way out of its cluster. */
+export const isDeparting = ({ activity }: Pick<InstanceFacts, 'activity'>): boolean =>
+  activity === 'DRAINING' || activity === 'REMOVING' || activity === 'REMOVED';
+
+/** True if it is on its way into its cluster. */
+export const isArriving = ({ activity }: Pick<InstanceFacts, 'activity'>): boolean =>
+  activity === 'PENDING' || activity === 'PROVISIONING' || activity === 'SYNCING';
+
 const settled = ['ACTIVE', 'STOPPED', 'DOWN', 'UNREACHABLE', 'ERROR'] as const;
 const working = ['RESTARTING', 'PROMOTING', 'BACKING_UP', 'DRAINING', 'REMOVING'] as const;
 const joining = ['PROVISIONING', 'SYNCING', 'RESTORING'] as const;

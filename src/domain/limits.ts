@@ -8,6 +8,10 @@ export const limits = {
   cpuMillis: { minimum: 100, maximum: 128_000 },
   memoryMiB: { minimum: 128, maximum: 4_194_304 },
   storageGiB: { minimum: 1, maximum: 65_536 },
+  /** The most that a limit of a quota can be set to. */
+  quota: 1_000_000_000,
+  /** For how long a primary must be gone before another is promoted by itself. */
+  detectAfterSeconds: { minimum: 1, maximum: 3600 },
   /** A replica that is further behind its primary, in bytes, is reported as lagging. */
   replicationLagBytes: 16 * 1024 * 1024,
 } as const;

@@ -1,3 +1,4 @@
+import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { Health } from '#domain/health.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
@@ -25,7 +26,11 @@ export type SendCommand = <Commands extends CommandMap, Kind extends keyof Comma
   instance: InstanceFacts,
   kind: Kind,
   payload: Commands[Kind]['input'],
+  options?: SendOptions,
 ) => Promise<Commands[Kind]['result']>;
+
+/** `withinMs`: an AgentSilent is thrown if the end is not known by then. The command is not taken back. */
+export type SendOptions = { withinMs?: number };
 
 /** What a strategy works with: facts as they were when the step began, and the agents. */
 export type EngineContext = {
@@ -37,8 +42,82 @@ export type EngineContext = {
   waitingFor(what: string | null): void;
 };
 
+/** How a server was restarted. */
+export type ServerRestart = {
+  /** Since when the new server runs, by its own clock (ISO 8601): what was observed of one that began earlier is of the old one. */
+  startedAt: string;
+  /** From when the server was told to stop until it served again, in milliseconds. Null: it did not run before. */
+  downMs: number | null;
+};
+
 /** What an agent answered to a command that could not be done. */
 export class AgentCommandFailed extends StepFailure {}
+
+/** No answer came in time. What became of the command is not known. */
+export class AgentSilent extends StepFailure {}
+
+/** PLANNED hands the role over and loses nothing; FAILOVER replaces a lost primary. */
+export type PromotionMode = 'PLANNED' | 'FAILOVER';
+
+export type PromotionRequest = {
+  mode: PromotionMode;
+  /** Null: whichever is best is elected. */
+  target: InstanceFacts | null;
+  maxLagBytes: number;
+  /** Whether the loss of acknowledged writes of a synchronous cluster is accepted. */
+  acceptDataLoss: boolean;
+};
+
+/** A replica that could become the primary, as last observed. */
+export type Candidate = {
+  instance: InstanceFacts;
+  /** How far behind its primary's last known position it is, in bytes. */
+  lagBytes: number;
+};
+
+/** Who hands the role over to whom. */
+export type Move = { from: InstanceFacts; to: InstanceFacts };
+
+/** How a primary stopped: JSON, since a step records it. */
+export type Demotion = { clean: boolean; position: string; tookMs: number };
+
+/** What became of a promotion. `promoted` false: it did not and will not happen. */
+export type PromotionOutcome = { promoted: true; tookMs: number } | { promoted: false; reason: string };
+
+/** Which instance the others of a lost primary agree on. `lossBytes`: what it lacks of the primary's last known position. */
+export type Election = { instanceId: string; lossBytes: number | null } | { instanceId: null; reason: string };
+
+/** How an instance came to follow the primary again; `discardedBytes`: what it had and the primary had not. Null: not known. */
+export type Rejoined = { how: 'ATTACHED' | 'REWOUND' | 'COPIED'; discardedBytes: number | null };
+
+/** How one instance takes the place of another as the primary. As of Engine: every method with a context is safe to run twice. */
+export interface Promotion {
+  /** Pure: every reason why the request cannot be granted. */
+  blockers(cluster: ClusterFacts, request: PromotionRequest): DomainError[];
+  /** Pure: the replicas that could become the primary in this mode, the best first. */
+  candidates(cluster: ClusterFacts, mode: PromotionMode): Candidate[];
+  /** Pure: names of the replicas without which an acknowledged write of a synchronous cluster may be overlooked. */
+  unseen(cluster: ClusterFacts): string[];
+  /** What can be done long before the primary stops, and leaves no trace. Fails where the target does not come near. */
+  prepare(context: EngineContext, move: Move): Promise<void>;
+  /** The target is made ready, as far as a replica can be. `giveBack` clears that away again. */
+  makeReady(context: EngineContext, target: InstanceFacts): Promise<void>;
+  /** The primary takes no more writes, for good, and sends all that it has. */
+  demote(context: EngineContext, primary: InstanceFacts): Promise<Demotion>;
+  /** The target becomes the primary once it has all that `after` says; null: at once. Throws where it is not known what became of it. */
+  promote(context: EngineContext, target: InstanceFacts, after: Demotion | null): Promise<PromotionOutcome>;
+  /** A primary that was demoted takes writes again, as if nothing had been. */
+  giveBack(context: EngineContext, move: Move): Promise<void>;
+  /** Asks the replicas, now that nothing is added any more, which of them has most; it will hold WAL for the others. */
+  elect(
+    context: EngineContext,
+    choice: Pick<PromotionRequest, 'target' | 'maxLagBytes' | 'acceptDataLoss'>,
+  ): Promise<Election>;
+  /** Pure: why the instance does not take part as a replica though the primary serves. Null: it does, or nothing can be done. */
+  stray(cluster: ClusterFacts, instance: InstanceFacts): string | null;
+  /** The instance follows the primary of `context.cluster`: with its own data where that has a place in the primary's, else with a copy. */
+  rejoin(context: EngineContext, instance: InstanceFacts): Promise<Rejoined>;
+}
 
 /**
  * A database product that Grove can run: the control plane's side. Knows the topology and never touches a machine: it sends
@@ -63,8 +142,24 @@ export interface Engine {
   bootstrap(context: EngineContext, first: InstanceFacts): Promise<void>;
   /** An instance joins the group and holds its data. Several may join at once. */
   join(context: EngineContext, joining: InstanceFacts): Promise<void>;
+  /**
+   * An instance leaves the group: nothing of the others keeps anything for it. Its server may run or not, and is stopped by whoever
+   * calls this. Several may leave at once.
+   */
+  leave(context: EngineContext, leaving: InstanceFacts): Promise<void>;
+  /** Pure: the instances in the order in which they restart one by one, so that the group accepts writes for as long as it can. */
+  restartOrder(cluster: ClusterFacts): InstanceFacts[];
+  /** The instance's server has ended in order and serves again. One that was stopped is started. */
+  restart(context: EngineContext, instance: InstanceFacts): Promise<ServerRestart>;
   /** The access rules of `context.cluster` are in force on the instance's running server. */
   applyAccess(context: EngineContext, instance: InstanceFacts): Promise<void>;
+  /**
+   * On the primary: commits wait for one of the replicas of `context.cluster` where it is synchronous, and for none where it is not or
+   * has no replica. In force on return.
+   */
+  applySynchronous(context: EngineContext): Promise<void>;
+  /** How another instance becomes the primary. Null: the engine has no promotion. */
+  readonly promotion: Promotion | null;
   /** The data path: written through the primary, read on every instance; roles and replication as wanted. */
   verify(context: EngineContext): Promise<void>;
 }

@@ -41,7 +41,7 @@ export interface InstanceSide {
   readonly commands: Record<string, (call: CommandCall) => Promise<Json>>;
   /**
    * Brings the server to where it was left: adopts it if it runs, starts it if it should run and does not, leaves it if it was
-   * never initialised or stopped on purpose.
+   * never initialised or stopped on purpose. Behind a fence (domain/fence.ts) no server that would accept writes is started.
    */
   resume(): Promise<void>;
   /** What is seen of the server now. Never throws: what cannot be seen is null. */

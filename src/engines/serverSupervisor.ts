@@ -13,7 +13,7 @@ export type ServerLaunch = { program: string; args: string[]; cwd: string; env: 
 
 /** What a supervisor must know of the server that it keeps running. */
 export type SupervisedServer = {
-  /** Called before each start: makes everything ready and says how to start it. */
+  /** Called before each start, or before the end of a server that is to be restarted: makes everything ready and says how to start it. */
   prepare(): Promise<ServerLaunch>;
   /** The pid of a server that runs on the instance's files already. Null: none does. */
   findRunning(): Promise<number | null>;
@@ -51,6 +51,8 @@ export class ServerSupervisor {
   #logStart = 0;
   #pause: NodeJS.Timeout | null = null;
   #attempt: Promise<void> | null = null;
+  /** How the next start is done, where it was made ready before. */
+  #launch: ServerLaunch | null = null;
   #watch: NodeJS.Timeout | null = null;
 
   constructor(server: SupervisedServer) {
@@ -92,13 +94,16 @@ export class ServerSupervisor {
     await (signal === undefined ? this.#attempt : unlessAborted(this.#attempt, signal));
   }
 
-  /** Stops the server in order. On return it is gone, whoever had started it. */
-  async stop(): Promise<void> {
+  /**
+   * Stops the server in order. On return it is gone, whoever had started it.
+   * @param patienceMs how long an orderly stop may take before it is forced, instead of what the server has set
+   */
+  async stop({ patienceMs }: { patienceMs?: number } = {}): Promise<void> {
     this.#wanted = false;
     this.#clearPause();
     for (;;) {
       const pid = this.#pid ?? (await this.#server.findRunning());
-      if (pid !== null) await this.#end(pid);
+      if (pid !== null) await this.#end(pid, patienceMs);
       else if (this.#attempt === null) break;
       // An attempt that was under way may have started a server in the meantime.
       await this.#attempt?.catch(() => {});
@@ -106,6 +111,21 @@ export class ServerSupervisor {
     }
     this.#reason = null;
     this.#announce();
+  }
+
+  /**
+   * Ends the server in order and starts it again, with everything made ready before it ends, so that it is away as shortly as can
+   * be. Returns, as `ensureRunning`, once it accepts sessions: for how long it was away, in milliseconds. Null: it did not run.
+   */
+  async restart(options: { signal?: AbortSignal } = {}): Promise<number | null> {
+    const runs = (this.#pid ?? (await this.#server.findRunning())) !== null;
+    const launch = runs ? await this.#server.prepare() : null;
+    options.signal?.throwIfAborted();
+    const begin = performance.now();
+    this.#launch = launch;
+    await this.stop();
+    await this.ensureRunning(options);
+    return runs ? performance.now() - begin : null;
   }
 
   /** Lets go of the server without stopping it. */
@@ -130,7 +150,9 @@ export class ServerSupervisor {
   }
 
   async #spawn(): Promise<void> {
-    const { program, args, cwd, env } = await this.#server.prepare();
+    const launch = this.#launch;
+    this.#launch = null;
+    const { program, args, cwd, env } = launch ?? (await this.#server.prepare());
     if (!this.#wanted) throw new ServerEnded('The server was stopped before it was started.');
     const log = await openServerLog(this.#server.logFile, this.#server.serverUser);
     try {
@@ -210,9 +232,12 @@ export class ServerSupervisor {
     this.#announce();
   }
 
-  async #end(pid: number): Promise<void> {
-    for (const { signal, waitMs } of this.#server.stopSignals) {
-      if (!signalProcess(pid, signal) || (await processEnds(pid, { timeoutMs: waitMs }))) return;
+  async #end(pid: number, patienceMs: number | undefined): Promise<void> {
+    for (const [position, { signal, waitMs }] of this.#server.stopSignals.entries()) {
+      const timeoutMs = position === 0 ? (patienceMs ?? waitMs) : waitMs;
+      if (!signalProcess(pid, signal) || (await processEnds(pid, { timeoutMs }))) return;
+      // What it leaves behind then is for the next start to see to.
+      this.#launch = null;
     }
     throw new Error(`The server (pid ${pid}) does not stop, even when it is killed.`);
   }

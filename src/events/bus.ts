@@ -12,12 +12,13 @@ export interface Bus {
 
 /**
  * `events:<projectId>`: the project's log has grown. `commands:<instanceId>`: there are commands for the instance's agent.
- * `command:<commandId>`: the command has ended or made progress. `operation:<operationId>`: somebody asked it to stop.
+ * `observe:<instanceId>`: somebody wants to know how the instance is now. `command:<commandId>`: the command has ended or made progress. `operation:<operationId>`: somebody asked it to stop.
  * `keys`: a key was revoked.
  */
 export type Topic =
   | `events:${string}`
   | `commands:${string}`
+  | `observe:${string}`
   | `command:${string}`
   | `operation:${string}`
   | `instance:${string}`

@@ -39,6 +39,31 @@ export async function transact<T>(
   }
 }
 
+/** Carries what was found out of a transaction that must not be committed. */
+class Rehearsed<T> extends Error {
+  readonly value: T;
+  constructor(value: T) {
+    super('Taken back, as it was to be');
+    this.value = value;
+  }
+}
+
+/** As `transact`, as far as to the commit: then everything is taken back, and nobody hears of it. */
+export async function rehearse<T>(
+  deps: TransactDeps,
+  actor: Actor,
+  change: (context: Change) => Promise<T>,
+): Promise<T> {
+  try {
+    return await transact<never>(deps, actor, async (context) => {
+      throw new Rehearsed(await change(context));
+    });
+  } catch (error) {
+    if (error instanceof Rehearsed) return error.value as T;
+    throw error;
+  }
+}
+
 /** Statements of our own fail under one code for all, with PostgreSQL's beside it. */
 function isLostToAnother(error: unknown): boolean {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { CommandError } from '#agent/protocol.ts';
 import type { InstanceFacts } from '#domain/facts.ts';
-import { AgentCommandFailed, type CommandMap, type SendCommand } from '#engines/engine.ts';
+import {
+  AgentCommandFailed,
+  AgentSilent,
+  type CommandMap,
+  type SendCommand,
+  type SendOptions,
+} from '#engines/engine.ts';
 import type { Bus } from '#events/bus.ts';
 import { lookUntil } from '#events/lookUntil.ts';
 import type { Clock } from '#lib/clock.ts';
@@ -39,11 +45,15 @@ export function createAgentChannel(deps: AgentChannelDeps) {
         instance: InstanceFacts,
         kind: Kind,
         payload: Commands[Kind]['input'],
+        { withinMs }: SendOptions = {},
       ): Promise<Commands[Kind]['result']> => {
         const { operationId, stepKey, signal } = scope;
         signal.throwIfAborted();
         const id = await ensureCommand(deps, { operationId, stepKey, instanceId: instance.id, kind, payload });
-        return (await awaitEnd(deps, scope, { id, instance, kind })) as Commands[Kind]['result'];
+        const end = (limited: CommandScope) => awaitEnd(deps, limited, { id, instance, kind });
+        return (await (withinMs === undefined
+          ? end(scope)
+          : inTime(scope, { withinMs, instance, kind }, end))) as Commands[Kind]['result'];
       };
     },
   };
@@ -88,6 +98,21 @@ function canonicalJson(value: Json): string {
       ? Object.fromEntries(Object.entries(entry).toSorted(([a], [b]) => (a < b ? -1 : 1)))
       : entry,
   );
+}
+
+async function inTime<T>(
+  scope: CommandScope,
+  { withinMs, instance, kind }: { withinMs: number; instance: InstanceFacts; kind: string },
+  wait: (limited: CommandScope) => Promise<T>,
+): Promise<T> {
+  const limit = AbortSignal.timeout(withinMs);
+  try {
+    return await wait({ ...scope, signal: AbortSignal.any([scope.signal, limit]) });
+  } catch (error) {
+    if (error !== limit.reason || scope.signal.aborted) throw error;
+    const message = `The agent of ${instance.name} did not ${inWords(kind)} within ${withinMs / 1000} s.`;
+    throw new AgentSilent('AGENT_SILENT', message, { retryable: true, cause: error });
+  }
 }
 
 type Waiting = { id: string; instance: InstanceFacts; kind: string };

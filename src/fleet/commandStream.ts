@@ -1,4 +1,6 @@
-import type { AgentCommand } from '#agent/protocol.ts';
+import { randomUUID } from 'node:crypto';
+import { type AgentCommand, observeKind } from '#agent/protocol.ts';
+import type { Bus } from '#events/bus.ts';
 import type { JsonObject } from '#lib/json.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Database } from '#store/database.ts';
@@ -9,7 +11,7 @@ import type { AgentIdentity } from './signInAgent.ts';
 /** Opens what the store keeps encrypted. */
 export type SecretOpener = { open(ciphertext: Uint8Array, keyId: string): string };
 
-export type CommandStreamDeps = { db: Database; logger: Logger; secrets: SecretOpener; watch: CommandWatch };
+export type CommandStreamDeps = { db: Database; bus: Bus; logger: Logger; secrets: SecretOpener; watch: CommandWatch };
 
 /**
  * The unfinished commands of one instance, oldest first, each once a connection. The cluster's secrets are opened at delivery
@@ -20,11 +22,26 @@ export async function* commandStream(
   agent: AgentIdentity,
   signal: AbortSignal,
 ): AsyncGenerator<AgentCommand, void, void> {
-  const subscribe = (listener: () => void) => deps.watch.watch(agent.instanceId, listener);
+  let asked = false;
+  const subscribe = (listener: () => void) => {
+    const endWatch = deps.watch.watch(agent.instanceId, listener);
+    const endAsking = deps.bus.subscribe(`observe:${agent.instanceId}`, () => {
+      asked = true;
+      listener();
+    });
+    return () => {
+      endWatch();
+      endAsking();
+    };
+  };
   const lookout = createLookout({ subscribe, signal });
   const delivered = new Set<string>();
   try {
     while (!signal.aborted) {
+      if (asked) {
+        asked = false;
+        yield { id: randomUUID(), kind: observeKind, payload: {}, secrets: {} };
+      }
       for (const command of await freshCommands(deps, agent, delivered)) {
         if (signal.aborted) return;
         delivered.add(command.id);

@@ -12,6 +12,7 @@ import { type AgentSession, agentRoots } from './agentRoots.ts';
 import type { SecretOpener } from './commandStream.ts';
 import { createCommandWatch } from './commandWatch.ts';
 import type { ObservationIntake } from './observations.ts';
+import { recordAgentLoss } from './recordAgentLoss.ts';
 import { type AgentIdentity, signInAgent } from './signInAgent.ts';
 
 /** A newer connection of the same instance has taken over. */
@@ -53,6 +54,7 @@ export function createAgentGateway(deps: AgentGatewayDeps): AgentGateway {
   const connected = new Map<string, WebSocket>();
   const watch = createCommandWatch(deps);
   const { roots, settled } = agentRoots({ ...deps, watch });
+  const notes = new Set<Promise<void>>();
   let closing = false;
 
   async function onConnect({ connectionParams, extra }: ConnectionContext): Promise<boolean> {
@@ -79,10 +81,19 @@ export function createAgentGateway(deps: AgentGatewayDeps): AgentGateway {
       if (connected.get(instanceId) !== socket) return;
       connected.delete(instanceId);
       observations.forget(instanceId);
+      if (!closing) noteLoss(instanceId);
       logger.debug({ instanceId }, 'agent disconnected');
     });
     logger.debug({ instanceId }, 'agent connected');
     return { agent, signal: gone.signal };
+  }
+
+  /** Whoever judges the instance need not wait for its reports to stay away. */
+  function noteLoss(instanceId: string): void {
+    const noted = recordAgentLoss(deps, instanceId)
+      .catch((error: unknown) => logger.warn({ err: error, instanceId }, 'the loss of an agent could not be noted'))
+      .finally(() => notes.delete(noted));
+    notes.add(noted);
   }
 
   sockets.on('connection', (socket) => {
@@ -113,7 +124,7 @@ export function createAgentGateway(deps: AgentGatewayDeps): AgentGateway {
       }, closeGraceMs);
       await server.dispose();
       clearTimeout(cutOff);
-      await Promise.all([watch.close(), settled()]);
+      await Promise.all([watch.close(), settled(), ...notes]);
     },
   };
 }

@@ -135,7 +135,8 @@ function writeObservations(db: Database, reports: readonly Report[]): Promise<Wr
       FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE instance SET serving = report.serving, observed_at = report.observed_at,
-           observation = report.observation
+           observation = report.observation,
+           agent_lost_at = CASE WHEN instance.agent_lost_at > report.observed_at THEN instance.agent_lost_at END
     FROM report JOIN free ON free.id = report.instance_id
     WHERE instance.id = free.id AND (instance.observed_at IS NULL OR instance.observed_at <= report.observed_at)
     RETURNING instance.id, instance.status::text AS status`);

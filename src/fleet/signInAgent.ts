@@ -18,11 +18,12 @@ export async function signInAgent({ db }: { db: Database }, payload: unknown): P
   if (hello === undefined) return null;
   const instance = await db.instance.findFirst({
     where: { id: hello.instanceId, removedAt: null },
-    select: { clusterId: true, agentTokenHash: true, agentVersion: true },
+    select: { clusterId: true, agentTokenHash: true, agentVersion: true, agentLostAt: true },
   });
   if (instance === null || !tokenMatches(hello.token, instance.agentTokenHash)) return null;
-  if (instance.agentVersion !== hello.version) {
-    await db.instance.updateMany({ where: { id: hello.instanceId }, data: { agentVersion: hello.version } });
+  if (instance.agentVersion !== hello.version || instance.agentLostAt !== null) {
+    const data = { agentVersion: hello.version, agentLostAt: null };
+    await db.instance.updateMany({ where: { id: hello.instanceId }, data });
   }
   return { instanceId: hello.instanceId, clusterId: instance.clusterId };
 }

@@ -13,7 +13,7 @@ export type Context = {
   actor: Actor | null;
   /** The store without its write methods: a resolver changes nothing but through an operation. */
   db: ReadDatabase;
-  /** Handed on whole to operations and to auth; resolvers read nothing from it but `engines` and `clock`. */
+  /** Handed on whole to operations and to auth; resolvers read nothing from it but `engines`, `clock` and `quotaDefaults`. */
   operations: OperationDeps;
   feed: Feed;
   loaders: Loaders;

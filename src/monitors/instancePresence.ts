@@ -23,11 +23,19 @@ export function instancePresence(deps: MonitorDeps): Monitor {
           removedAt: null,
           cluster: { lifecycle: { notIn: ['DELETING', 'DELETED'] } },
           agentTokenHash: { not: null },
-          activity: { notIn: ['PENDING', 'REMOVING', 'REMOVED', 'FAILED'] },
-          OR: [
-            { observedAt: { lt: new Date(now - missedReportMs) } },
-            // A new instance's agent has yet to report for the first time.
-            { observedAt: null, statusChangedAt: { lt: new Date(now - firstReportMs) } },
+          activity: { notIn: ['PENDING', 'DRAINING', 'REMOVING', 'REMOVED'] },
+          AND: [
+            // What an operation left half-made is for the next one; a member of a cluster that lives is not.
+            { OR: [{ activity: { not: 'FAILED' } }, { role: { not: null }, cluster: { lifecycle: 'LIVE' } }] },
+            {
+              OR: [
+                { observedAt: { lt: new Date(now - missedReportMs) } },
+                // Its connection broke: one that runs comes back by itself.
+                { agentLostAt: { not: null } },
+                // A new instance's agent has yet to report for the first time.
+                { observedAt: null, statusChangedAt: { lt: new Date(now - firstReportMs) } },
+              ],
+            },
           ],
         },
       });

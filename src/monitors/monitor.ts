@@ -5,5 +5,16 @@ export type Monitor = { name: string; everyMs: number; round(): Promise<void> };
 
 export type MonitorDeps = Pick<
   OperationDeps,
-  'db' | 'bus' | 'clock' | 'logger' | 'engines' | 'providers' | 'jobs' | 'silence' | 'workerId'
+  | 'db'
+  | 'bus'
+  | 'clock'
+  | 'logger'
+  | 'engines'
+  | 'providers'
+  | 'jobs'
+  | 'silence'
+  | 'workerId'
+  | 'secrets'
+  | 'defaultProvider'
+  | 'quotaDefaults'
 >;

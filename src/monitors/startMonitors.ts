@@ -2,8 +2,10 @@ import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { instancePresence } from './instancePresence.ts';
 import { lateOperations } from './lateOperations.ts';
 import { holdLease, releaseLease } from './lease.ts';
+import { lostPrimaries } from './lostPrimaries.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 import { silentInstances } from './silentInstances.ts';
+import { strayInstances } from './strayInstances.ts';
 
 const leaseTtlMs = 5000;
 
@@ -12,7 +14,13 @@ export function startMonitors(
   deps: MonitorDeps,
   { soleProcess }: { soleProcess: boolean },
 ): { close(): Promise<void> } {
-  const monitors = [silentInstances(deps), instancePresence(deps), lateOperations(deps)];
+  const monitors = [
+    silentInstances(deps),
+    instancePresence(deps),
+    lateOperations(deps),
+    lostPrimaries(deps),
+    strayInstances(deps),
+  ];
   const closing = new AbortController();
   const loops = monitors.map((monitor) => watch(deps, monitor, { soleProcess, closing: closing.signal }));
   return {

@@ -1,6 +1,7 @@
 import { isDeleted } from '#domain/clusterStatus.ts';
-import { ClusterBusyError, type DomainError, NotFoundError } from '#domain/errors.ts';
+import { ClusterBusyError, ClusterStatusError, type DomainError, NotFoundError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
+import type { ClusterStatus } from '#generated/prisma/enums.ts';
 
 /** One operation at a time: the cluster is not held by another. */
 export function clusterIsFree({ name, currentOperation }: ClusterFacts): DomainError[] {
@@ -10,4 +11,16 @@ export function clusterIsFree({ name, currentOperation }: ClusterFacts): DomainE
 /** A cluster that is gone is a record, and nothing can be done to it. */
 export function clusterIsThere({ name, lifecycle }: ClusterFacts): DomainError[] {
   return isDeleted(lifecycle) ? [new NotFoundError(`Cluster "${name}"`)] : [];
+}
+
+/** The cluster is there, no operation holds it, and its status is one of these. */
+export function clusterIsReady(
+  cluster: ClusterFacts,
+  allowed: readonly ClusterStatus[],
+  wayOut?: string,
+): DomainError[] {
+  const { name, status } = cluster;
+  const [obstacle] = [...clusterIsThere(cluster), ...clusterIsFree(cluster)];
+  if (obstacle) return [obstacle];
+  return allowed.includes(status) ? [] : [new ClusterStatusError(name, status, allowed, wayOut)];
 }

@@ -1,28 +1,31 @@
-import { createHash, randomBytes } from 'node:crypto';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import type { JsonObject } from '#lib/json.ts';
+import {
+  becomeActive,
+  join,
+  joinStep,
+  placed,
+  planJoin,
+  planProvision,
+  provision,
+  provisionStep,
+} from './instanceSteps.ts';
 import type { PlannedStep, RunStep, StepContext } from './operation.ts';
+import { planVerify, verifyCluster, verifyStep } from './verifyCluster.ts';
 
 const networkStep = 'network';
-const verifyStep = 'verify';
-const provisionStep = ({ id }: InstanceFacts) => `provision:${id}`;
 const bootstrapStep = ({ id }: InstanceFacts) => `bootstrap:${id}`;
-const joinStep = ({ id }: InstanceFacts) => `join:${id}`;
 
 /** The steps that make a group of new instances one cluster. */
 export function planBuild({ instances }: ClusterFacts): PlannedStep[] {
   const [first, ...rest] = instances;
   return [
     { key: networkStep, name: 'create the network', instanceId: null },
-    ...instances.map((instance) => ({
-      key: provisionStep(instance),
-      name: `provision ${instance.name}`,
-      instanceId: instance.id,
-    })),
+    ...instances.map(planProvision),
     ...(first ? [{ key: bootstrapStep(first), name: `bootstrap ${first.name}`, instanceId: first.id }] : []),
-    ...rest.map((instance) => ({ key: joinStep(instance), name: `join ${instance.name}`, instanceId: instance.id })),
-    { key: verifyStep, name: 'verify the cluster', instanceId: null },
+    ...rest.map(planJoin),
+    planVerify,
   ];
 }
 
@@ -41,7 +44,7 @@ export async function buildCluster({ instances }: ClusterFacts, step: RunStep): 
     await step(joinStep(instance), (context) => join(context, instance));
   });
   await Promise.all([bootstrapped, ...joined]);
-  await step(verifyStep, verify);
+  await step(verifyStep, (context) => verifyCluster(context));
   return { primaryInstanceId: first.id };
 }
 
@@ -53,29 +56,6 @@ async function createNetwork({ cluster, provider, change }: StepContext): Promis
   return { cidr };
 }
 
-/** Volume, address, name and agent of an instance. The agent's token is made anew each time: only its hash is stored. */
-async function provision(context: StepContext, instance: InstanceFacts): Promise<null> {
-  const { cluster, engine, provider, projectName } = context;
-  await context.setActivity([instance], 'PROVISIONING');
-  const agentToken = randomBytes(32).toString('base64url');
-  const agentTokenHash = new Uint8Array(createHash('sha256').update(agentToken).digest());
-  await context.change(({ tx }) => tx.instance.update({ where: { id: instance.id }, data: { agentTokenHash } }));
-  const place = await provider.ensureInstance({
-    projectName,
-    clusterId: cluster.id,
-    clusterName: cluster.name,
-    instanceId: instance.id,
-    instanceName: instance.name,
-    size: instance.size,
-    engine: engine.name,
-    engineVersion: cluster.engineVersion,
-    standardPort: engine.standardPort,
-    agentToken,
-  });
-  await context.change(({ tx }) => tx.instance.update({ where: { id: instance.id }, data: place }));
-  return null;
-}
-
 async function bootstrap(context: StepContext, first: InstanceFacts): Promise<null> {
   await context.setActivity([first], 'PROVISIONING');
   await context.engine.bootstrap(context, placed(context, first));
@@ -85,35 +65,3 @@ async function bootstrap(context: StepContext, first: InstanceFacts): Promise<nu
   await becomeActive(context, first);
   return null;
 }
-
-async function join(context: StepContext, instance: InstanceFacts): Promise<null> {
-  await context.setActivity([instance], 'SYNCING');
-  await context.engine.join(context, placed(context, instance));
-  await becomeActive(context, instance);
-  return null;
-}
-
-/** From here on the instance's status is what its agent observes: so the observation must have seen it serve. */
-async function becomeActive(context: StepContext, { id, name }: InstanceFacts): Promise<void> {
-  await context.until(`${name} to report that it serves`, ({ instances }) =>
-    instances.some((instance) => instance.id === id && instance.observation?.serving === true),
-  );
-  await context.setActivity([{ id }], 'NONE');
-}
-
-/** The instance as the step began: with its address. */
-const placed = ({ cluster }: StepContext, { id, name }: InstanceFacts): InstanceFacts =>
-  assertPresent(
-    cluster.instances.find((instance) => instance.id === id),
-    `instance ${name}`,
-  );
-
-/** The data path works, and what the agents report says so too. */
-async function verify(context: StepContext): Promise<null> {
-  await context.engine.verify(context);
-  await context.until('every instance to report that it is as wanted', (cluster) => isHealthy(context, cluster));
-  return null;
-}
-
-const isHealthy = ({ engine }: StepContext, cluster: ClusterFacts): boolean =>
-  engine.health(cluster).level === 'HEALTHY';

@@ -44,6 +44,12 @@ function toClusterFacts(row: ClusterRow): ClusterFacts {
     network: row.networkCidr === null ? null : { cidr: row.networkCidr, peers: row.networkPeers as string[] },
     accessRules: row.accessRules as AccessRule[],
     deletionProtection: row.deletionProtection,
+    synchronous: row.synchronous,
+    failover: {
+      mode: row.failoverMode,
+      maxLagBytes: Number(row.failoverMaxLagBytes),
+      detectAfterSeconds: row.failoverDetectAfterSeconds,
+    },
     currentOperation: row.operations[0] ?? null,
     instances: row.instances.map(toInstanceFacts),
   };
@@ -58,11 +64,14 @@ function toInstanceFacts(row: ClusterRow['instances'][number]): InstanceFacts {
     activity: row.activity,
     status: row.status,
     statusReason: row.statusReason,
+    statusChangedAt: row.statusChangedAt,
     role: row.role,
     address: row.address,
     port: row.port,
     dnsName: row.dnsName,
     observedAt: row.observedAt,
     observation: row.observation as Observation | null,
+    agentLostAt: row.agentLostAt,
+    fencedAt: row.fencedAt,
   };
 }

@@ -1,33 +1,56 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { EngineUnavailableError, InvalidInputError, NameTakenError } from '#domain/errors.ts';
+import { type DomainError, EngineUnavailableError, NameTakenError } from '#domain/errors.ts';
 import type { InstanceSize } from '#domain/facts.ts';
 import { defaultInstanceSize } from '#domain/limits.ts';
+import { instancesDemand } from '#domain/quota.ts';
 import { equalSizes, instanceCountAllowed } from '#domain/topology.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
+import type { Transaction } from '#store/database.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { buildCluster, planBuild } from './buildCluster.ts';
-import { accessRulesSchema, instanceNameSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
+import {
+  accessRulesSchema,
+  failoverColumns,
+  failoverSchema,
+  instanceNameSchema,
+  instanceSizeSchema,
+  nameSchema,
+} from './inputs.ts';
+import { type NamedInstance, nameInstances } from './nameInstances.ts';
 import { type CreationContext, defineOperation } from './operation.ts';
+import { nobodyMayConnect, singleInstance } from './warnings.ts';
 
 const minuteMs = 60_000;
 
-const inputSchema = z.strictObject({
-  name: nameSchema,
-  engine: z.string().min(1, 'must name an engine'),
-  /** Null: the newest version that is available. */
-  engineVersion: z.string().nullish(),
-  instanceCount: z.int().nullish(),
-  /** Instead of `instanceCount`: an entry an instance. */
-  instances: z
-    .array(z.strictObject({ name: instanceNameSchema.nullish(), size: instanceSizeSchema.nullish() }))
-    .nullish(),
-  size: instanceSizeSchema.nullish(),
-  accessRules: accessRulesSchema.nullish(),
-  deletionProtection: z.boolean().nullish(),
-});
+const instancesSchema = z
+  .array(z.strictObject({ name: instanceNameSchema.nullish(), size: instanceSizeSchema.nullish() }))
+  .refine((instances) => {
+    const names = instances.flatMap(({ name }) => name ?? []);
+    return new Set(names).size === names.length;
+  }, 'Two instances have the same name.');
+
+const inputSchema = z
+  .strictObject({
+    name: nameSchema,
+    engine: z.string().min(1, 'must name an engine'),
+    /** Null: the newest version that is available. */
+    engineVersion: z.string().nullish(),
+    instanceCount: z.int().nullish(),
+    /** Instead of `instanceCount`: an entry an instance. */
+    instances: instancesSchema.nullish(),
+    size: instanceSizeSchema.nullish(),
+    accessRules: accessRulesSchema.nullish(),
+    deletionProtection: z.boolean().nullish(),
+    synchronous: z.boolean().nullish(),
+    failover: failoverSchema.nullish(),
+  })
+  .refine(({ instanceCount, instances }) => [instanceCount ?? [], instances ? [0] : []].flat().length === 1, {
+    path: ['instanceCount'],
+    message: 'must be given, or instances instead of it',
+  });
 
 export type CreateClusterInput = z.infer<typeof inputSchema>;
 
@@ -37,8 +60,10 @@ export const createCluster = defineOperation<CreateClusterInput>({
   permission: 'cluster:create',
   input: inputSchema,
   deadlineMs: 30 * minuteMs,
-  subject: { kind: 'NEW', create },
+  subject: { kind: 'NEW', blockers: creationBlockers, create },
   blockers: () => [],
+  quota: ({ cluster }) => instancesDemand(cluster.instances),
+  warnings: ({ cluster }) => [...singleInstance(cluster), ...nobodyMayConnect(cluster, cluster.accessRules)],
   reopen: async ({ tx }, { cluster }) => {
     await tx.instance.updateMany({
       where: { clusterId: cluster.id, activity: 'FAILED' },
@@ -55,15 +80,31 @@ export const createCluster = defineOperation<CreateClusterInput>({
 /** Where nobody said who may connect: this host only. */
 const defaultAccessRules = [{ cidr: '127.0.0.0/8', description: 'This host' }];
 
+async function creationBlockers(
+  tx: Transaction,
+  { projectId, engines }: CreationContext,
+  input: CreateClusterInput,
+): Promise<DomainError[]> {
+  const { engine, blockers } = chooseEngine(engines, input);
+  const where = { projectId, name: input.name, deletedAt: null };
+  const taken = await tx.cluster.findFirst({ where, select: { id: true } });
+  return [
+    ...blockers,
+    ...(engine ? topologyBlockers(engine, input) : []),
+    ...(taken ? [new NameTakenError(input.name)] : []),
+  ];
+}
+
 async function create(change: Change, context: CreationContext, input: CreateClusterInput): Promise<string> {
   const { engine, version } = chooseEngine(context.engines, input);
-  const [miscount] = instanceCountAllowed(engine, wantedCount(input));
-  if (miscount) throw miscount;
   const instances = wantedInstances(input);
-  const [fault] = equalSizes(engine, instances);
-  if (fault) throw fault;
   const { size } = assertPresent(instances[0], 'first instance');
-  const { id } = await insertCluster(change, context, input, { engine, version, size, count: instances.length });
+  const { id } = await insertCluster(change, context, input, {
+    engine: assertPresent(engine, 'engine'),
+    version: assertPresent(version, 'version'),
+    size,
+    count: instances.length,
+  });
   await change.tx.instance.createMany({
     data: instances.map((instance) => ({
       projectId: context.projectId,
@@ -76,54 +117,42 @@ async function create(change: Change, context: CreationContext, input: CreateClu
   return id;
 }
 
+type Choice = { engine: Engine | null; version: string | null; blockers: EngineUnavailableError[] };
+
 function chooseEngine(
   engines: Readonly<Record<string, Engine>>,
   { engine: name, engineVersion }: CreateClusterInput,
-): { engine: Engine; version: string } {
+): Choice {
   const engine = Object.hasOwn(engines, name) ? engines[name] : undefined;
   if (!engine) {
-    throw new EngineUnavailableError(name, null, `the engines are ${Object.keys(engines).join(', ')}.`);
+    const reason = `the engines are ${Object.keys(engines).join(', ')}.`;
+    return { engine: null, version: null, blockers: [new EngineUnavailableError(name, null, reason)] };
   }
   const known = engine.versions();
   const wanted = engineVersion ?? known.find(({ available }) => available)?.version ?? known[0]?.version ?? '';
   const found = known.find(({ version }) => version === wanted);
   if (!found) {
-    const versions = known.map(({ version }) => version).join(', ');
-    throw new EngineUnavailableError(name, wanted, `the known versions are ${versions}.`);
+    const reason = `the known versions are ${known.map(({ version }) => version).join(', ')}.`;
+    return { engine, version: null, blockers: [new EngineUnavailableError(name, wanted, reason)] };
   }
-  if (!found.available) throw new EngineUnavailableError(name, wanted, found.unavailableReason ?? 'it was not found.');
-  return { engine, version: found.version };
+  const { version, available, unavailableReason } = found;
+  if (available) return { engine, version, blockers: [] };
+  const unavailable = new EngineUnavailableError(name, wanted, unavailableReason ?? 'it was not found.');
+  return { engine, version, blockers: [unavailable] };
 }
 
-type WantedInstance = { name: string; size: InstanceSize };
+function topologyBlockers(engine: Engine, input: CreateClusterInput): DomainError[] {
+  const miscount = instanceCountAllowed(engine, wantedCount(input));
+  return miscount.length > 0 ? miscount : equalSizes(engine, wantedInstances(input));
+}
 
 /** How many instances are asked for, one way or the other. */
-function wantedCount({ instanceCount, instances }: CreateClusterInput): number {
-  const counts = [instanceCount ?? [], instances?.length ?? []].flat();
-  const [count] = counts;
-  if (count !== undefined && counts.length === 1) return count;
-  throw new InvalidInputError([{ path: 'instanceCount', message: 'must be given, or instances instead of it' }]);
-}
+const wantedCount = ({ instanceCount, instances }: CreateClusterInput): number =>
+  instances?.length ?? instanceCount ?? 0;
 
-/** The instances asked for, each with a name: its own, or the first free one of `<cluster>-1`, `<cluster>-2`, … */
-function wantedInstances({ name, instanceCount, instances, size }: CreateClusterInput): WantedInstance[] {
-  const anonymous: { name?: string; size?: InstanceSize }[] = Array.from({ length: instanceCount ?? 0 }, () => ({}));
-  const wanted = instances ?? anonymous;
-  const taken = new Set(wanted.flatMap((instance) => instance.name ?? []));
-  const named = wanted.filter((instance) => instance.name);
-  if (taken.size !== named.length) {
-    throw new InvalidInputError([{ path: 'instances', message: 'Two instances have the same name.' }]);
-  }
-  let number = 0;
-  const nextName = (): string => {
-    do number += 1;
-    while (taken.has(`${name}-${number}`));
-    return `${name}-${number}`;
-  };
-  return wanted.map((instance) => ({
-    name: instance.name ?? nextName(),
-    size: instance.size ?? size ?? defaultInstanceSize,
-  }));
+function wantedInstances({ name: cluster, instanceCount, instances, size }: CreateClusterInput): NamedInstance[] {
+  const wanted = instances ?? Array.from({ length: instanceCount ?? 0 }, () => ({}));
+  return nameInstances(wanted, { cluster, taken: [], size: size ?? defaultInstanceSize });
 }
 
 async function insertCluster(
@@ -144,6 +173,8 @@ async function insertCluster(
         ...size,
         accessRules: input.accessRules ?? defaultAccessRules,
         deletionProtection: input.deletionProtection ?? false,
+        synchronous: input.synchronous ?? false,
+        ...failoverColumns(input.failover),
         secrets: {
           create: engine.secretNames.map((name) => ({
             name,

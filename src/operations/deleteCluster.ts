@@ -1,14 +1,16 @@
 import { z } from 'zod';
 import { DeletionProtectedError } from '#domain/errors.ts';
-import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { ClusterFacts } from '#domain/facts.ts';
+import { given, instancesDemand } from '#domain/quota.ts';
 import type { Change } from '#events/transact.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';
+import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
+import { dataLoss } from './warnings.ts';
 
 const minuteMs = 60_000;
 const networkStep = 'network';
-const removeStep = ({ id }: InstanceFacts) => `remove:${id}`;
 
 const inputSchema = z.strictObject({ clusterId: clusterIdSchema });
 
@@ -22,12 +24,16 @@ export const deleteCluster = defineOperation<DeleteClusterInput>({
   deadlineMs: 15 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isUnprotected(cluster)],
+  quota: ({ cluster }) => given(instancesDemand(cluster.instances)),
+  warnings: ({ cluster }) => dataLoss(cluster),
   accept: beginDeletion,
   reopen: beginDeletion,
   plan: ({ cluster }) => planRemoval(cluster),
-  run: async ({ cluster, step }) => {
+  run: async ({ planned, step }) => {
+    // Of the plan, not of the cluster: there a worker that resumes no longer sees those that are gone already.
+    const instances = planned.flatMap(({ instanceId }) => (instanceId === null ? [] : [{ id: instanceId }]));
     await Promise.all(
-      cluster.instances.map((instance) => step(removeStep(instance), (context) => removeInstance(context, instance))),
+      instances.map((instance) => step(removeStep(instance), (context) => removeInstance(context, instance))),
     );
     await step(networkStep, removeNetwork);
     return {};
@@ -45,26 +51,7 @@ const isUnprotected = ({ name, deletionProtection }: ClusterFacts) =>
   deletionProtection ? [new DeletionProtectedError(name)] : [];
 
 function planRemoval({ instances }: ClusterFacts): PlannedStep[] {
-  return [
-    ...instances.map((instance) => ({
-      key: removeStep(instance),
-      name: `remove ${instance.name}`,
-      instanceId: instance.id,
-    })),
-    { key: networkStep, name: 'remove the network', instanceId: null },
-  ];
-}
-
-/** Process, volume, address and name of an instance are gone; its record stays. */
-async function removeInstance({ cluster, provider, setActivity }: StepContext, { id }: InstanceFacts): Promise<null> {
-  if (!cluster.instances.some((instance) => instance.id === id)) return null;
-  await setActivity([{ id }], 'REMOVING');
-  await provider.destroyInstance({ clusterId: cluster.id, instanceId: id });
-  await setActivity([{ id }], 'REMOVED', async ({ tx }, now) => {
-    const gone = { removedAt: now, address: null, port: null, dnsName: null, agentTokenHash: null };
-    await tx.instance.update({ where: { id }, data: gone });
-  });
-  return null;
+  return [...instances.map(planRemove), { key: networkStep, name: 'remove the network', instanceId: null }];
 }
 
 async function removeNetwork({ cluster, provider, change }: StepContext): Promise<null> {

@@ -1,4 +1,5 @@
 import type { Silence } from '#domain/instanceStatus.ts';
+import type { QuotaLimits } from '#domain/quota.ts';
 import type { Engine, SendCommand } from '#engines/engine.ts';
 import type { Bus } from '#events/bus.ts';
 import type { Jobs } from '#jobs/jobs.ts';
@@ -32,6 +33,8 @@ export type OperationDeps = {
   agents: AgentChannel;
   secrets: SecretBox;
   silence: () => Silence;
+  /** What a project may have where it has no limit of its own. */
+  quotaDefaults: QuotaLimits;
   /** This process, as the operations that it runs name it. */
   workerId: string;
   timing: OperationTiming;

@@ -44,3 +44,17 @@ export const accessRulesSchema = z
   )
   .max(limits.accessRulesPerCluster, `must have at most ${limits.accessRulesPerCluster} rules`)
   .refine((rules) => new Set(rules.map(({ cidr }) => cidr)).size === rules.length, 'must name each network once');
+
+/** What Grove does when a primary is lost; what is not given stays, or is as by default. */
+export const failoverSchema = z.strictObject({
+  mode: z.enum(['AUTOMATIC', 'MANUAL']).nullish(),
+  maxLagBytes: z.int().min(0, 'must not be negative').nullish(),
+  detectAfterSeconds: bounded(limits.detectAfterSeconds).nullish(),
+});
+
+/** The columns that a failover policy is kept in. */
+export const failoverColumns = (policy: z.infer<typeof failoverSchema> | null | undefined) => ({
+  ...(policy?.mode == null ? {} : { failoverMode: policy.mode }),
+  ...(policy?.maxLagBytes == null ? {} : { failoverMaxLagBytes: BigInt(policy.maxLagBytes) }),
+  ...(policy?.detectAfterSeconds == null ? {} : { failoverDetectAfterSeconds: policy.detectAfterSeconds }),
+});

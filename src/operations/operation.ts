@@ -2,12 +2,15 @@ import type { z } from 'zod';
 import type { Permission } from '#domain/actor.ts';
 import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { QuotaDemand } from '#domain/quota.ts';
+import type { Warning } from '#domain/warning.ts';
 import type { Engine, EngineContext } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
 import type { ClusterLifecycle, OperationKind } from '#generated/prisma/enums.ts';
 import type { JsonObject } from '#lib/json.ts';
 import type { SecretBox } from '#lib/secretBox.ts';
 import type { Provider } from '#providers/provider.ts';
+import type { Transaction } from '#store/database.ts';
 
 /** What blockers judge: the cluster as it is, and its engine. */
 export type Facts = { cluster: ClusterFacts; engine: Engine };
@@ -37,6 +40,8 @@ export type StepContext = EngineContext & {
   ): Promise<void>;
   /** Waits until the cluster as observed is as told; `what` says for people what is waited for. */
   until(what: string, isReached: (cluster: ClusterFacts) => boolean): Promise<ClusterFacts>;
+  /** As `until`, but null if it is not so within that many milliseconds. */
+  untilIn(withinMs: number, what: string, isReached: (cluster: ClusterFacts) => boolean): Promise<ClusterFacts | null>;
 };
 
 /**
@@ -48,8 +53,13 @@ export type RunStep = <R extends JsonObject | null>(
   work: (context: StepContext) => Promise<R>,
 ) => Promise<R>;
 
-/** What `run` gets: the cluster as it was when the worker took the operation up. */
-export type RunContext = { cluster: ClusterFacts; engine: Engine; step: RunStep };
+/** What `run` gets: the cluster as it was when the worker took the operation up, and the steps as they were announced. */
+export type RunContext = {
+  cluster: ClusterFacts;
+  engine: Engine;
+  planned: readonly Pick<PlannedStep, 'key' | 'instanceId'>[];
+  step: RunStep;
+};
 
 /** What a creation may use while it writes its rows. */
 export type CreationContext = {
@@ -63,7 +73,13 @@ export type CreationContext = {
 /** Which cluster an operation is of: one that is there, or one whose rows it writes when it is accepted. */
 export type Subject<Input> =
   | { kind: 'EXISTING'; clusterId(input: Input): string }
-  | { kind: 'NEW'; create(change: Change, context: CreationContext, input: Input): Promise<string> };
+  | {
+      kind: 'NEW';
+      /** Every reason why it cannot be made. Reads only; what a constraint decides is decided by `create`. */
+      blockers?(tx: Transaction, context: CreationContext, input: Input): Promise<DomainError[]>;
+      /** Writes its rows. Throws a DomainError where it cannot. */
+      create(change: Change, context: CreationContext, input: Input): Promise<string>;
+    };
 
 /** Everything about one thing that the system can be told to do to a cluster. */
 export type OperationDefinition<Input> = {
@@ -79,10 +95,17 @@ export type OperationDefinition<Input> = {
   blockers(facts: Facts): DomainError[];
   /** The reasons that lie in this input. Pure. */
   inputBlockers?(facts: Facts, input: Input): DomainError[];
+  /**
+   * What it takes of the project's quota, or gives back. Pure; left out: nothing. The facts are those before `accept`; of a new
+   * cluster, as created. Reserved by the rows that its acceptance writes, in the same transaction.
+   */
+  quota?(facts: Facts, input: Input): QuotaDemand;
+  /** What is allowed and may yet not be meant, for a dry run. Pure. */
+  warnings?(facts: Facts, input: Input): Warning[];
   /** In the accepting transaction: record the intent, touch no machine. */
   accept?(change: Change, facts: Facts, input: Input): Promise<void>;
   /** In the transaction of a retry: what failed is begun again. */
-  reopen?(change: Change, facts: Facts): Promise<void>;
+  reopen?(change: Change, facts: Facts, planned: RunContext['planned']): Promise<void>;
   /** Every step, in order, from the facts after `accept`. No step: it is done with its acceptance. */
   plan(facts: Facts, input: Input): PlannedStep[];
   /** In a worker. Answers with the operation's result. */

@@ -37,7 +37,8 @@ export async function retryOperation(
     if (cluster.version !== operation.clusterVersion) {
       throw new OperationNotRetryableError(kind, 'the cluster has been changed since');
     }
-    await definition.reopen?.(change, { cluster, engine: assertPresent(deps.engines[cluster.engine], 'engine') });
+    const engine = assertPresent(deps.engines[cluster.engine], 'engine');
+    await definition.reopen?.(change, { cluster, engine }, operation.steps);
     const deadlineAt = new Date(deps.clock.now().getTime() + definition.deadlineMs);
     await reopenOperation(tx, operationId, deadlineAt);
     recordOperationStatus(change, { ...operation, clusterName: cluster.name }, [status, 'QUEUED']);
@@ -51,7 +52,8 @@ async function lockRetryable(tx: Transaction, projectId: string, operationId: st
   const operation = await tx.operation.findUnique({ where: { id: operationId, projectId } });
   if (!operation) throw new NotFoundError('The operation');
   await lockCluster(tx, operation.clusterId);
-  const locked = await tx.operation.findUniqueOrThrow({ where: { id: operationId } });
+  const steps = { orderBy: { position: 'asc' } } as const;
+  const locked = await tx.operation.findUniqueOrThrow({ where: { id: operationId }, include: { steps } });
   if (!canBeRetried(locked.status)) {
     throw new OperationNotRetryableError(locked.kind, `it is ${locked.status}; only FAILED and CANCELLED ones can be`);
   }

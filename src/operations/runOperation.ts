@@ -30,7 +30,8 @@ export async function runOperation(deps: OperationDeps, operationId: string, sto
     const cluster = assertPresent(await loadOneClusterFacts(deps.db, { id: run.operation.clusterId }), 'cluster');
     const engine = assertPresent(deps.engines[cluster.engine], `engine ${cluster.engine}`);
     const input = run.definition.input.parse(run.operation.input);
-    const result = await run.definition.run({ cluster, engine, step }, input);
+    const planned = [...run.steps.values()].sort((one, other) => one.position - other.position);
+    const result = await run.definition.run({ cluster, engine, planned, step }, input);
     await succeedOperation(deps, run, result);
     log.info('operation succeeded');
   } catch (error) {

@@ -4,6 +4,7 @@ import { clusterTransitions, deriveClusterStatus, hasHealth, isDeleted } from '#
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { Health, HealthReason } from '#domain/health.ts';
 import { deriveInstanceStatus, instanceTransitions, type Silence } from '#domain/instanceStatus.ts';
+import { members } from '#domain/members.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
@@ -140,7 +141,7 @@ async function settleClusterStatus(
 
 /** While a cluster is made or removed its health stays as it was; one that is gone has none. */
 function judgedHealth(cluster: ClusterFacts, engine: Engine, known: Health): Health {
-  if (hasHealth(cluster.lifecycle)) return engine.health(cluster);
+  if (hasHealth(cluster.lifecycle)) return engine.health({ ...cluster, instances: members(cluster) });
   return isDeleted(cluster.lifecycle) ? { level: 'UNKNOWN', reasons: [] } : known;
 }
 

@@ -139,6 +139,21 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
   const cluster = await loadCluster(deps, operation.clusterId);
   const project = await deps.db.project.findUniqueOrThrow({ where: { id: operation.projectId } });
   const waitingFor = (what: string | null) => run.waiting.note(key, what);
+  const until = async (limited: AbortSignal, what: string, isReached: (now: ClusterFacts) => boolean) => {
+    waitingFor(what);
+    const topics: Topic[] = [
+      `events:${operation.projectId}`,
+      ...cluster.instances.map(({ id }) => `instance:${id}` as const),
+    ];
+    try {
+      return await lookUntil(deps.bus, { topics, signal: limited }, async () => {
+        const now = await loadCluster(deps, operation.clusterId);
+        return isReached(now) ? now : null;
+      });
+    } finally {
+      waitingFor(null);
+    }
+  };
   return {
     cluster,
     engine: assertPresent(deps.engines[cluster.engine], `engine ${cluster.engine}`),
@@ -160,18 +175,15 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
         await settleStatuses(deps, change, operation.clusterId);
         await also?.(change, deps.clock.now());
       }),
-    until: async (what, isReached) => {
-      waitingFor(what);
-      const topics: Topic[] = [
-        `events:${operation.projectId}`,
-        ...cluster.instances.map(({ id }) => `instance:${id}` as const),
-      ];
-      const reached = await lookUntil(deps.bus, { topics, signal }, async () => {
-        const now = await loadCluster(deps, operation.clusterId);
-        return isReached(now) ? now : null;
-      });
-      waitingFor(null);
-      return reached;
+    until: (what, isReached) => until(signal, what, isReached),
+    untilIn: async (withinMs, what, isReached) => {
+      const limit = AbortSignal.timeout(withinMs);
+      try {
+        return await until(AbortSignal.any([signal, limit]), what, isReached);
+      } catch (error) {
+        if (error !== limit.reason || signal.aborted) throw error;
+        return null;
+      }
     },
   };
 }

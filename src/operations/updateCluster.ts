@@ -3,11 +3,13 @@ import { acceptsChanges, changeableStatuses, isLeaving } from '#domain/clusterSt
 import { ClusterStatusError, type DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
-import { accessRulesSchema, clusterIdSchema } from './inputs.ts';
-import { defineOperation, type StepContext } from './operation.ts';
+import { accessRulesSchema, clusterIdSchema, failoverColumns, failoverSchema } from './inputs.ts';
+import { defineOperation, type PlannedStep, type RunContext, type StepContext } from './operation.ts';
+import { nobodyMayConnect, sessionsEnd } from './warnings.ts';
 
 const minuteMs = 60_000;
 const inForceStep = 'in-force';
+const synchronousStep = 'synchronous';
 const accessStep = ({ id }: InstanceFacts) => `access:${id}`;
 
 const changes = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
@@ -17,15 +19,17 @@ const inputSchema = z
     clusterId: clusterIdSchema,
     accessRules: accessRulesSchema.nullish(),
     deletionProtection: z.boolean().nullish(),
+    synchronous: z.boolean().nullish(),
+    failover: failoverSchema.nullish(),
   })
   .refine(
-    ({ accessRules, deletionProtection }) => changes(accessRules) || changes(deletionProtection),
-    'must say what to change: accessRules, deletionProtection or both',
+    ({ clusterId, ...wanted }) => Object.values(wanted).some(changes),
+    'must say what to change: accessRules, deletionProtection, synchronous, failover, or several of these',
   );
 
 export type UpdateClusterInput = z.infer<typeof inputSchema>;
 
-/** Changes who may connect (on the running servers) and whether the cluster may be deleted. What is not given stays. */
+/** Changes who may connect and what commits wait for (on the running servers), and how the cluster is guarded. What is not given stays. */
 export const updateCluster = defineOperation<UpdateClusterInput>({
   kind: 'UPDATE_CLUSTER',
   permission: 'cluster:update',
@@ -34,41 +38,77 @@ export const updateCluster = defineOperation<UpdateClusterInput>({
   deadlineMs: 5 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isStaying(cluster)],
-  inputBlockers: ({ cluster }, { accessRules }) => (changes(accessRules) ? isServing(cluster) : []),
-  accept: async ({ tx, record }, { cluster }, { accessRules, deletionProtection }) => {
+  inputBlockers: ({ cluster }, { accessRules, synchronous }) =>
+    changes(accessRules) || changes(synchronous) ? isServing(cluster) : [],
+  warnings: ({ cluster }, { accessRules }) =>
+    changes(accessRules) ? [...nobodyMayConnect(cluster, accessRules), ...sessionsEnd(cluster, accessRules)] : [],
+  accept: async ({ tx, record }, { cluster }, { accessRules, deletionProtection, synchronous, failover }) => {
+    const guarded = changes(deletionProtection) ? { deletionProtection } : {};
+    const rules = changes(accessRules) ? { accessRules } : {};
     const data = {
+      ...guarded,
       ...(changes(accessRules) ? { accessRules, accessRulesInForce: false } : {}),
-      ...(changes(deletionProtection) ? { deletionProtection } : {}),
+      // Said of the cluster only while it is true: not before every commit waits, and not after one may not.
+      ...(synchronous === false ? { synchronous } : {}),
+      ...failoverColumns(failover),
     };
     await tx.cluster.update({ where: { id: cluster.id }, data });
-    record({ type: 'CLUSTER_UPDATED', clusterId: cluster.id, payload: { cluster: cluster.name, ...data } });
+    const payload = {
+      cluster: cluster.name,
+      ...rules,
+      ...(changes(accessRules) ? { accessRulesInForce: false } : {}),
+      ...guarded,
+      ...(changes(synchronous) ? { synchronous } : {}),
+      ...(changes(failover) ? { failover: JSON.parse(JSON.stringify(failover)) } : {}),
+    };
+    record({ type: 'CLUSTER_UPDATED', clusterId: cluster.id, payload });
   },
-  plan: ({ cluster }, { accessRules }) =>
-    changes(accessRules)
-      ? [
-          ...cluster.instances.map((instance) => ({
-            key: accessStep(instance),
-            name: `apply the access rules on ${instance.name}`,
-            instanceId: instance.id,
-          })),
-          { key: inForceStep, name: 'record that the access rules are in force', instanceId: null },
-        ]
-      : [],
-  run: async ({ cluster, step }) => {
-    await Promise.all(
-      cluster.instances.map((instance) =>
-        step(accessStep(instance), async (context) => {
-          await context.engine.applyAccess(context, instance);
-          return null;
-        }),
-      ),
-    );
-    await step(inForceStep, recordInForce);
+  plan: ({ cluster }, { accessRules, synchronous }) => [
+    ...(changes(synchronous) ? [planSynchronous] : []),
+    ...(changes(accessRules) ? planAccess(cluster) : []),
+  ],
+  run: async (context, { accessRules, synchronous }) => {
+    if (changes(synchronous)) await context.step(synchronousStep, (step) => applySynchronous(step, synchronous));
+    if (changes(accessRules)) await applyAccess(context);
     return {};
   },
   lifecycle: { onSuccess: null, onFailure: null },
   pointOfNoReturn: null,
 });
+
+const planSynchronous: PlannedStep = {
+  key: synchronousStep,
+  name: 'tell the primary what commits wait for',
+  instanceId: null,
+};
+
+async function applySynchronous(context: StepContext, synchronous: boolean): Promise<null> {
+  const { cluster, engine, change } = context;
+  await engine.applySynchronous({ ...context, cluster: { ...cluster, synchronous } });
+  await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { synchronous } }));
+  return null;
+}
+
+const planAccess = ({ instances }: ClusterFacts): PlannedStep[] => [
+  ...instances.map((instance) => ({
+    key: accessStep(instance),
+    name: `apply the access rules on ${instance.name}`,
+    instanceId: instance.id,
+  })),
+  { key: inForceStep, name: 'record that the access rules are in force', instanceId: null },
+];
+
+async function applyAccess({ cluster, step }: RunContext): Promise<void> {
+  await Promise.all(
+    cluster.instances.map((instance) =>
+      step(accessStep(instance), async (context) => {
+        await context.engine.applyAccess(context, instance);
+        return null;
+      }),
+    ),
+  );
+  await step(inForceStep, recordInForce);
+}
 
 async function recordInForce({ cluster, change }: StepContext): Promise<null> {
   await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { accessRulesInForce: true } }));

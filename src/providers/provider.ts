@@ -35,10 +35,13 @@ export interface Provider {
   /** Volume, address, DNS name and a running agent. Does not wait for the agent to connect. */
   ensureInstance(spec: InstanceSpec): Promise<InstancePlace>;
   inspect(instance: InstanceRef): Promise<InstancePresence>;
-  /** Stops agent and server, whatever the agent says: the fence. On return nothing of the instance runs. */
-  stopInstance(instance: InstanceRef): Promise<void>;
-  /** Runs the agent of an existing instance again (after a stop, a crash or a reboot of its host). */
-  startInstance(instance: InstanceRef): Promise<void>;
+  /**
+   * Stops agent and server, whatever the agent says. On return nothing of the instance runs. `fence`: whoever starts its agent again,
+   * also a reboot of its host, its server takes no writes before it has become a replica (domain/fence.ts).
+   */
+  stopInstance(instance: InstanceRef, options?: { fence?: boolean }): Promise<void>;
+  /** Runs the agent of an existing instance again (after a stop, a crash or a reboot of its host). `liftFence`: takes a fence back. */
+  startInstance(instance: InstanceRef, options?: { liftFence?: boolean }): Promise<void>;
   /** Process, volume, address, DNS name: gone on return. */
   destroyInstance(instance: InstanceRef): Promise<void>;
   /** The group's network and all that is left of the cluster: gone on return. */

@@ -1,11 +1,21 @@
 import { createClosers } from '#lib/closers.ts';
+import { textTable } from '../support/textTable.ts';
+import { additionTime } from './additionTime.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { clustersPage } from './clustersPage.ts';
 import { creationTime } from './creationTime.ts';
 import { residentMemory } from './residentMemory.ts';
+import { restartGap } from './restartGap.ts';
 import { startTime } from './startTime.ts';
 
-const benchmarks: Record<string, Benchmark> = { creationTime, clustersPage, residentMemory, startTime };
+const benchmarks: Record<string, Benchmark> = {
+  creationTime,
+  clustersPage,
+  residentMemory,
+  startTime,
+  restartGap,
+  additionTime,
+};
 
 const tell = (line: string) => process.stdout.write(`${line}\n`);
 const closers = createClosers((name, error) => tell(`${name} could not be cleaned up: ${String(error)}`));
@@ -42,19 +52,10 @@ async function run(name: string, benchmark: Benchmark): Promise<Figure[]> {
 }
 
 function table(figures: readonly Figure[]): string {
-  const rows = [
+  return textTable([
     ['figure', 'measured', 'limit', 'verdict'],
     ...figures.map(({ name, measured, limit, verdict }) => [name, measured, limit, verdict]),
-  ];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join(' | ')
-        .trimEnd(),
-    )
-    .join('\n');
+  ]);
 }
 
 async function main(): Promise<void> {

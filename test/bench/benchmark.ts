@@ -23,6 +23,7 @@ export function information(name: string, measured: string): Figure {
 }
 
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
+export const milliseconds = (ms: number): string => `${Math.round(ms)} ms`;
 export const times = (ratio: number): string => `${ratio.toFixed(2)} times`;
 export const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;

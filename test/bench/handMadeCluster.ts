@@ -118,7 +118,15 @@ async function start(
   started: ChildProcess[],
 ): Promise<void> {
   const upstream = primary && { host: primary.address, port, slotName: name };
-  const settings = serverSettings({ name, address, port, size: defaultInstanceSize, layout, upstream });
+  const settings = serverSettings({
+    name,
+    address,
+    port,
+    size: defaultInstanceSize,
+    layout,
+    upstream,
+    synchronousStandbys: [],
+  });
   await replaceFile(layout.configFile, settings, { owner: user });
   await replaceFile(layout.hbaFile, accessRules({ clients: [network], peers: [network] }), { owner: user });
   await replaceFile(layout.identFile, '', { owner: user });

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Shape } from '../support/apiClient.ts';
 import {
   acceptedCluster,
+  type Credentials,
   createdCluster,
   cursorNow,
   deletedCluster,
@@ -19,6 +20,9 @@ import {
 } from '../support/clusterCalls.ts';
 import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
+import type { RecordingWriter, WriterTarget } from '../support/recordingWriter.ts';
+import { promotionCases } from './promotionCases.ts';
+import { topologyCases } from './topologyCases.ts';
 
 /** How a client of one engine writes and reads: what the cases need to know of a database product. */
 export type EngineClient = {
@@ -30,13 +34,20 @@ export type EngineClient = {
   write(uri: string, value: string): Promise<void>;
   /** Every value that was written, as the server at this address has them. */
   readAll(uri: string, host: string): Promise<string[]>;
+  /** A client that writes all the while and remembers what was acknowledged. */
+  record(login: WriterLogin, targets: readonly WriterTarget[]): Promise<RecordingWriter>;
+  /** The writes among these that the server does not have. */
+  lost(server: WriterTarget, login: WriterLogin, acknowledged: readonly number[]): Promise<number[]>;
 };
+
+type WriterLogin = Pick<Credentials, 'username' | 'password' | 'database'>;
 
 /**
  * The cases that every engine must pass on real servers, by the numbers that they have in docs/lifecycle.md. Takes the product
  * through its public API and looks at the machines only from outside.
  */
-export function describeEngineConformance({ engine, version, maximum, write, readAll }: EngineClient): void {
+export function describeEngineConformance(engineClient: EngineClient): void {
+  const { engine, version, maximum, write, readAll } = engineClient;
   describe(`${engine} ${version}`, () => {
     let home: GroveHome;
     let grove: GroveProcess;
@@ -147,6 +158,9 @@ export function describeEngineConformance({ engine, version, maximum, write, rea
       expect(await operationEnd(grove.client, winners[0].operation.id)).toMatchObject({ status: 'SUCCEEDED' });
     });
 
+    topologyCases({ engine: engineClient, home: () => home, grove: () => grove, clusterId: () => clusterId });
+    promotionCases({ engine: engineClient, home: () => home, grove: () => grove, clusterId: () => clusterId });
+
     test('C12 delete: processes, files, addresses and names are gone', async () => {
       const { instances } = await readCluster(grove.client, clusterId);
       const uuid = uuidOf(clusterId);
@@ -171,6 +185,7 @@ export function describeEngineConformance({ engine, version, maximum, write, rea
         clusters(filter: { includeDeleted: true }) { totalCount }
         instances(filter: { includeRemoved: true }) { totalCount }
         operations { totalCount }
+        viewer { project { quota { resource used } } }
       }`);
       const listed = (name: string) => {
         const path = join(home.directory, name);

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import pg from 'pg';
 import { describe, test } from 'vitest';
 import { knownVersions } from '#engines/postgresql/toolchain.ts';
-import { describeEngineConformance } from './engineConformance.ts';
+import { lostWrites, startRecordingWriter } from '../support/recordingWriter.ts';
+import { describeEngineConformance, type EngineClient } from './engineConformance.ts';
 
 /** A version of the distribution's packages, besides the newest one that comes with npm. Null: none is installed. */
 const distributionVersion =
@@ -26,7 +27,7 @@ async function query(uri: string, text: string, values: unknown[] = [], host?: s
   }
 }
 
-const client = {
+const client: Omit<EngineClient, 'version'> = {
   engine: 'postgresql',
   maximum: 16,
   async write(uri: string, value: string) {
@@ -35,6 +36,8 @@ const client = {
   },
   readAll: async (uri: string, host: string) =>
     (await query(uri, 'SELECT value FROM written ORDER BY value', [], host)).map(({ value }) => value),
+  record: ({ username: user, ...login }, targets) => startRecordingWriter({ ...login, user, targets }),
+  lost: (server, { username: user, ...login }, acknowledged) => lostWrites(server, { ...login, user }, acknowledged),
 };
 
 describeEngineConformance({ ...client, version: '18' });

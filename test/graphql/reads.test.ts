@@ -143,6 +143,76 @@ test('a cluster is told with everything that belongs to it', async () => {
                 },
               ],
             },
+            {
+              "action": "PROMOTE_INSTANCE",
+              "allowed": false,
+              "blockers": [
+                {
+                  "__typename": "ClusterBusyError",
+                  "code": "CLUSTER_BUSY",
+                  "message": "Cluster "orders" is held by operation CREATE_CLUSTER. Wait for it to end, or cancel it with cancelOperation.",
+                  "operation": {
+                    "id": "<operation>",
+                  },
+                },
+              ],
+            },
+            {
+              "action": "REJOIN_INSTANCE",
+              "allowed": false,
+              "blockers": [
+                {
+                  "__typename": "ClusterBusyError",
+                  "code": "CLUSTER_BUSY",
+                  "message": "Cluster "orders" is held by operation CREATE_CLUSTER. Wait for it to end, or cancel it with cancelOperation.",
+                  "operation": {
+                    "id": "<operation>",
+                  },
+                },
+              ],
+            },
+            {
+              "action": "ADD_INSTANCES",
+              "allowed": false,
+              "blockers": [
+                {
+                  "__typename": "ClusterBusyError",
+                  "code": "CLUSTER_BUSY",
+                  "message": "Cluster "orders" is held by operation CREATE_CLUSTER. Wait for it to end, or cancel it with cancelOperation.",
+                  "operation": {
+                    "id": "<operation>",
+                  },
+                },
+              ],
+            },
+            {
+              "action": "DROP_INSTANCES",
+              "allowed": false,
+              "blockers": [
+                {
+                  "__typename": "ClusterBusyError",
+                  "code": "CLUSTER_BUSY",
+                  "message": "Cluster "orders" is held by operation CREATE_CLUSTER. Wait for it to end, or cancel it with cancelOperation.",
+                  "operation": {
+                    "id": "<operation>",
+                  },
+                },
+              ],
+            },
+            {
+              "action": "RESTART_CLUSTER",
+              "allowed": false,
+              "blockers": [
+                {
+                  "__typename": "ClusterBusyError",
+                  "code": "CLUSTER_BUSY",
+                  "message": "Cluster "orders" is held by operation CREATE_CLUSTER. Wait for it to end, or cancel it with cancelOperation.",
+                  "operation": {
+                    "id": "<operation>",
+                  },
+                },
+              ],
+            },
           ],
           "createdAt": "2026-01-01T00:00:00.000Z",
           "currentOperation": {

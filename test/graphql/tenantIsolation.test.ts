@@ -124,12 +124,20 @@ describe('mutations find nothing of another project', () => {
   test.each([
     ['updateCluster', 'clusterId', 'cluster'],
     ['deleteCluster', 'clusterId', 'cluster'],
+    ['addInstances', 'clusterId', 'cluster'],
+    ['dropInstances', 'clusterId', 'cluster'],
+    ['restartCluster', 'clusterId', 'cluster'],
     ['revealCredentials', 'clusterId', 'cluster'],
     ['cancelOperation', 'operationId', 'operation'],
     ['retryOperation', 'operationId', 'operation'],
     ['revokeApiKey', 'apiKeyId', 'API key'],
   ])('%s', async (mutation, argument, noun) => {
-    const change = mutation === 'updateCluster' ? ', deletionProtection: true' : '';
+    const change =
+      {
+        updateCluster: ', deletionProtection: true',
+        addInstances: ', count: 1',
+        dropInstances: `, instanceIds: ["${instance}"]`,
+      }[mutation] ?? '';
     const foreign = { clusterId: cluster.globalId, operationId: operation.globalId, apiKeyId: ownersKey }[argument];
     for (const id of [foreign, encoded(`Cluster:${uuid}`), 'x']) {
       const answer = await world.ask(
@@ -146,6 +154,21 @@ describe('mutations find nothing of another project', () => {
       });
     }
   });
+});
+
+test('instances of another cluster are found by no mutation of one’s own', async () => {
+  const own = await insertCluster(world, stranger, { name: 'own', instances: 2 });
+  for (const id of [instance, encoded(`Instance:${uuid}`), 'x']) {
+    for (const mutation of ['dropInstances', 'restartCluster']) {
+      const answer = await world.ask(
+        stranger,
+        `mutation ($id: ID!, $instances: [ID!]!) { r: ${mutation}(input: { clusterId: $id, instanceIds: $instances }) {
+          ... on Error { code message } } }`,
+        { id: own.globalId, instances: [id] },
+      );
+      expect(answer.data.r).toEqual({ code: 'NOT_FOUND', message: 'The instance does not exist in this project.' });
+    }
+  }
 });
 
 describe('subscriptions', () => {

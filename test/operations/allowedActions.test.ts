@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DomainError } from '#domain/errors.ts';
+import type { ClusterFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
@@ -15,7 +16,7 @@ import { createTestOperations, type TestOperations } from '../support/operations
 
 const options = { idempotencyKey: null, expectedVersion: null };
 const never = new AbortController().signal;
-const mutations = ['UPDATE_CLUSTER', 'DELETE_CLUSTER'] as const;
+const mutations = ['UPDATE_CLUSTER', 'DELETE_CLUSTER', 'ADD_INSTANCES', 'DROP_INSTANCES', 'RESTART_CLUSTER'] as const;
 type Mutation = (typeof mutations)[number];
 
 let grove: TestOperations;
@@ -28,7 +29,7 @@ type Subject = { actor: Awaited<ReturnType<TestOperations['createActor']>>; clus
 
 async function newCluster(): Promise<Subject> {
   const actor = await grove.createActor();
-  const input = { name: 'orders', engine: 'fake', instanceCount: 1 };
+  const input = { name: 'orders', engine: 'fake', instanceCount: 2 };
   const { clusterId } = await accept(grove.deps, actor, createCluster, input, options);
   return { actor, clusterId };
 }
@@ -42,8 +43,7 @@ async function factsOf({ clusterId }: Subject) {
 async function attempt(subject: Subject, mutation: Mutation): Promise<void> {
   const facts = await factsOf(subject);
   const told = allowedActions(facts).find(({ action }) => action === mutation);
-  const unchanged = { deletionProtection: facts.cluster.deletionProtection };
-  const input = { clusterId: subject.clusterId, ...(mutation === 'UPDATE_CLUSTER' ? unchanged : {}) };
+  const input = { clusterId: subject.clusterId, ...harmlessInput(mutation, facts.cluster) };
   const answer = await accept(grove.deps, subject.actor, definitionOf(mutation), input, options).catch(
     (error: unknown) => {
       if (!(error instanceof DomainError)) throw error;
@@ -53,6 +53,24 @@ async function attempt(subject: Subject, mutation: Mutation): Promise<void> {
   const [blocker] = assertPresent(told, `action ${mutation}`).blockers;
   if (blocker) expect(answer).toEqual(blocker.toJSON());
   else expect(answer).toHaveProperty('operationId');
+}
+
+/** An input that nothing speaks against by itself. */
+function harmlessInput(mutation: Mutation, cluster: ClusterFacts): object {
+  const { deletionProtection, primaryInstanceId, instances } = cluster;
+  const replicas = instances.filter(({ id }) => id !== primaryInstanceId);
+  switch (mutation) {
+    case 'UPDATE_CLUSTER':
+      return { deletionProtection };
+    case 'ADD_INSTANCES':
+      return { count: 1 };
+    case 'DROP_INSTANCES':
+      return { instanceIds: [replicas[0]?.id ?? crypto.randomUUID()] };
+    case 'RESTART_CLUSTER':
+      return { instanceIds: [primaryInstanceId ?? crypto.randomUUID()] };
+    case 'DELETE_CLUSTER':
+      return {};
+  }
 }
 
 /** What may happen to a cluster between two looks at it. */
@@ -86,10 +104,12 @@ async function change({ actor, clusterId }: Subject, input: object): Promise<voi
 
 async function observe(subject: Subject, serving: boolean): Promise<void> {
   for (const { id } of (await factsOf(subject)).cluster.instances) {
-    await grove.machines.observe(id, { serving, role: 'PRIMARY' });
+    await grove.machines.observe(id, { serving, role: 'PRIMARY', startedAt: new Date().toISOString() });
   }
   await settleCluster(grove.deps, subject.clusterId);
 }
+
+const isMutation = (what: string): what is Mutation => (mutations as readonly string[]).includes(what);
 
 type Happening = keyof typeof happenings;
 const situations: [string, Happening[], string][] = [
@@ -104,7 +124,7 @@ const situations: [string, Happening[], string][] = [
 
 describe('allowedActions', () => {
   test('has every action that there is on a cluster', () => {
-    expect([...clusterActions].sort()).toEqual([...mutations].sort());
+    expect([...clusterActions].sort()).toEqual([...mutations, 'PROMOTE_INSTANCE', 'REJOIN_INSTANCE'].sort());
   });
 
   test.each(situations)('agrees with the mutations on a cluster that %s', async (_what, history, status) => {
@@ -137,7 +157,7 @@ describe('allowedActions', () => {
       fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 10 }), async (history) => {
         const subject = await newCluster();
         for (const what of history) {
-          if (what === 'UPDATE_CLUSTER' || what === 'DELETE_CLUSTER') await attempt(subject, what);
+          if (isMutation(what)) await attempt(subject, what);
           else await happenings[what](subject);
         }
         for (const mutation of mutations) await attempt(subject, mutation);

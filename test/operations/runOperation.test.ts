@@ -253,6 +253,29 @@ describe('deleteCluster', () => {
     expect(await cluster(clusterId)).toMatchObject({ status: 'DELETED' });
   });
 
+  test('ends the step of an instance that a dead worker had removed, and could not record', async () => {
+    const { actor, clusterId } = await activeCluster();
+    const { operationId } = await accept(grove.deps, actor, deleteCluster, { clusterId }, options);
+    const dying = new AbortController();
+    grove.machines.interfere(async (call, signal) => {
+      if (call !== 'destroy orders-2') return;
+      dying.abort();
+      signal.throwIfAborted();
+      await new Promise(() => {});
+    });
+    await expect(runOperation(grove.deps, operationId, dying.signal)).rejects.toThrow('The worker is stopping');
+    const removed = (await operation(operationId)).steps.find(({ name }) => name === 'remove orders-1');
+    await expect.poll(async () => (await cluster(clusterId)).instances[0]?.status).toBe('REMOVED');
+    await grove.deps.db.operationStep.update({
+      where: { operationId_key: { operationId, key: removed?.key ?? '' } },
+      data: { status: 'RUNNING', finishedAt: null },
+    });
+    grove.machines.interfere(async () => {});
+    await runOperation(grove.deps, operationId, never);
+    const { status, steps } = await operation(operationId);
+    expect([status, ...steps.map((step) => step.status)]).toEqual(Array(4).fill('SUCCEEDED'));
+  });
+
   test('that is cancelled before it begins has changed nothing', async () => {
     const { actor, clusterId } = await activeCluster();
     const { operationId } = await accept(grove.deps, actor, deleteCluster, { clusterId }, options);

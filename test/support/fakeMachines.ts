@@ -3,6 +3,7 @@ import type { Engine } from '#engines/engine.ts';
 import type { Bus } from '#events/bus.ts';
 import type { Provider } from '#providers/provider.ts';
 import type { Database } from '#store/database.ts';
+import { fakePromotion } from './fakePromotion.ts';
 
 /** What the fake machines are told to do at a call, by the call's name and instance, e.g. "join orders-2". Throw to fail it. */
 export type Interference = (call: string, signal: AbortSignal) => Promise<void>;
@@ -46,8 +47,17 @@ export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): Fak
       return { address: '127.0.0.1', port: 5432, dnsName: `${instanceName}.test` };
     },
     inspect: async () => 'running',
-    stopInstance: async ({ instanceId }) => called(`stop ${await nameOf(instanceId)}`),
-    startInstance: async ({ instanceId }) => called(`start ${await nameOf(instanceId)}`),
+    stopInstance: async ({ instanceId }, { fence = false } = {}) =>
+      called(`${fence ? 'fence' : 'stop'} ${await nameOf(instanceId)}`),
+    startInstance: async ({ instanceId }, { liftFence = false } = {}) => {
+      await called(`${liftFence ? 'unfence' : 'start'} ${await nameOf(instanceId)}`);
+      // As an agent that comes up reports.
+      await db.instance.updateMany({
+        where: { id: instanceId, observedAt: { not: null } },
+        data: { observedAt: new Date() },
+      });
+      bus.publish(`instance:${instanceId}`);
+    },
     destroyInstance: async ({ instanceId }) => called(`destroy ${await nameOf(instanceId)}`),
     destroyNetwork: async () => called('destroy network'),
   };
@@ -65,7 +75,11 @@ export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): Fak
     ],
     health: ({ instances }) => ({
       level: instances.length > 0 && instances.every(({ status }) => status === 'ACTIVE') ? 'HEALTHY' : 'DEGRADED',
-      reasons: [],
+      reasons: instances.flatMap(({ id, name, status }) =>
+        status === 'ACTIVE'
+          ? []
+          : [{ code: 'INSTANCE_DOWN' as const, message: `${name} is ${status}.`, instanceId: id }],
+      ),
     }),
     bootstrap: async ({ signal }, { id, name }) => {
       await called(`bootstrap ${name}`, signal);
@@ -75,7 +89,20 @@ export function createFakeMachines({ db, bus }: { db: Database; bus: Bus }): Fak
       await called(`join ${name}`, signal);
       await observe(id, { role: 'REPLICA' });
     },
+    leave: ({ signal }, { name }) => called(`leave ${name}`, signal),
+    restartOrder: ({ instances, primaryInstanceId }) => [
+      ...instances.filter(({ id }) => id !== primaryInstanceId),
+      ...instances.filter(({ id }) => id === primaryInstanceId),
+    ],
+    restart: async ({ signal }, { id, name, role }) => {
+      await called(`restart ${name}`, signal);
+      const startedAt = new Date().toISOString();
+      await observe(id, { role, startedAt });
+      return { startedAt, downMs: 7 };
+    },
     applyAccess: ({ signal }, { name }) => called(`access ${name}`, signal),
+    applySynchronous: ({ signal, cluster: { synchronous } }) => called(`synchronous ${synchronous}`, signal),
+    promotion: fakePromotion({ called, observe }),
     verify: ({ signal }) => called('verify', signal),
   };
   return { engine, provider, calls, observe, interfere };

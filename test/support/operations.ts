@@ -42,6 +42,7 @@ export async function createTestOperations({ working = true }: { working?: boole
     agents: { sendTo: () => () => Promise.reject(new Error('There are no agents here')) },
     secrets: createSecretBox(new Uint8Array(32)),
     silence: () => ({ now: new Date(), leaseMs: 60_000, listeningSince: startedAt }),
+    quotaDefaults: { INSTANCES: 1000, STORAGE_GIB: 100_000, BACKUPS: 1000 },
     workerId: 'test',
     timing: { cancelGraceMs: 100, stepRetryMs: 5, stepAttempts: 3 },
   };

@@ -18,6 +18,8 @@ export type RecordingWriter = {
   knows(targets: readonly WriterTarget[]): void;
   /** The longest gap so far begins anew. */
   resetGap(): void;
+  /** The longest time between two acknowledged writes since then, in milliseconds. */
+  longestGapMs(): number;
   stop(): Promise<WriterReport>;
 };
 
@@ -51,6 +53,8 @@ export async function startRecordingWriter({
   let session: pg.Client | null = await firstWritable(targets, options);
   if (session === null) throw new Error('No server takes writes.');
   await session.query(`CREATE TABLE IF NOT EXISTS ${table} (number bigint PRIMARY KEY)`);
+  const { rows } = await session.query<{ next: string }>(`SELECT coalesce(max(number), 0) + 1 AS next FROM ${table}`);
+  next = Number(rows[0]?.next);
   lastAt = performance.now();
 
   async function write(): Promise<void> {
@@ -88,6 +92,7 @@ export async function startRecordingWriter({
       longestGapMs = 0;
       lastAt = performance.now();
     },
+    longestGapMs: () => Math.max(longestGapMs, performance.now() - lastAt),
     async stop() {
       going = false;
       await done;

@@ -1,11 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { InstanceFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine, EngineContext } from '../engine.ts';
-import type { AccessPolicy, PostgresqlCommands, ServerAddress } from './commands.ts';
+import { applySynchronous } from './applySynchronous.ts';
+import type { PostgresqlCommands } from './commands.ts';
+import { accessOf, addressOf } from './group.ts';
 import { postgresqlHealth } from './health.ts';
+import { abandonedSlots, leave } from './leave.ts';
+import { primaryOf } from './primaryOf.ts';
+import { restart, restartOrder } from './restart.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from './roles.ts';
 import { slotName } from './slotName.ts';
+import { promotion } from './switchover.ts';
 import type { PostgresqlToolchain } from './toolchain.ts';
 
 /** PostgreSQL with streaming replication: one primary, replicas that follow it through replication slots. */
@@ -22,7 +28,12 @@ export function createPostgresql(toolchain: PostgresqlToolchain): Engine {
     health: postgresqlHealth,
     bootstrap,
     join,
+    leave,
+    restartOrder,
+    restart,
     applyAccess,
+    applySynchronous,
+    promotion,
     verify,
   };
 }
@@ -34,6 +45,8 @@ async function bootstrap({ cluster, send }: EngineContext, first: InstanceFacts)
 async function join({ cluster, send }: EngineContext, joining: InstanceFacts): Promise<void> {
   const primary = primaryOf(cluster);
   const slot = slotName(joining.id);
+  const abandoned = abandonedSlots(cluster, primary);
+  if (abandoned.length > 0) await send<PostgresqlCommands, 'dropSlots'>(primary, 'dropSlots', { slotNames: abandoned });
   await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
   await send<PostgresqlCommands, 'clone'>(joining, 'clone', {
     primary: addressOf(primary),
@@ -71,21 +84,4 @@ function assertRole(
   if (wanted === 'REPLICA' && found.replicationState !== 'streaming') {
     throw new StepFailure('NOT_STREAMING', `${instance.name} does not stream from its primary.`, { retryable: true });
   }
-}
-
-function primaryOf(cluster: ClusterFacts): InstanceFacts {
-  const { instances, primaryInstanceId } = cluster;
-  const primary =
-    instances.find(({ id }) => id === primaryInstanceId) ?? instances.find(({ role }) => role === 'PRIMARY');
-  if (primary) return primary;
-  throw new StepFailure('NO_PRIMARY', `Cluster "${cluster.name}" has no primary.`, { retryable: true });
-}
-
-function addressOf({ name, address, port }: InstanceFacts): ServerAddress {
-  if (address !== null && port !== null) return { host: address, port };
-  throw new StepFailure('NO_ADDRESS', `Instance ${name} has no address yet.`, { retryable: true });
-}
-
-function accessOf({ accessRules, network }: ClusterFacts): AccessPolicy {
-  return { clients: accessRules.map(({ cidr }) => cidr), peers: network?.peers ?? [] };
 }

@@ -4,17 +4,20 @@ import {
   IdempotencyConflictError,
   InvalidInputError,
   NameTakenError,
+  QuotaExceededError,
   TopologyError,
 } from '#domain/errors.ts';
 import { limits } from '#domain/limits.ts';
-import { accept } from '#operations/accept.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { builder } from '../builder.ts';
-import { requireActor } from '../errors.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';
+import { FailoverPolicyInput, toFailover } from '../types/Failover.ts';
+import { InstanceInput } from '../types/InstanceInput.ts';
 import { InstanceSizeInput } from '../types/InstanceSize.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
-import { idempotencyKeyDescription } from './fieldDescriptions.ts';
+import { acceptOrPlan } from './acceptOrPlan.ts';
+import { changeResult } from './changeResult.ts';
+import { idempotencyKeyDescription, planDescription } from './fieldDescriptions.ts';
 
 const CreateClusterPayload = acceptedPayload(
   'CreateClusterPayload',
@@ -23,31 +26,20 @@ const CreateClusterPayload = acceptedPayload(
 
 const names = `1 to ${limits.nameMaxLength} characters: a-z, 0-9 and inner hyphens, beginning with a letter`;
 
-const InstanceInput = builder.inputType('InstanceInput', {
-  description: 'One instance of a new cluster.',
-  fields: (t) => ({
-    name: t.string({ description: `Its name, unique in the cluster. ${names}. Left out: made from the cluster's.` }),
-    size: t.field({
-      type: InstanceSizeInput,
-      description: "Its size; all of a cluster's are equal. Left out: the cluster's.",
-    }),
-  }),
-});
+const CreateClusterResult = changeResult('createCluster', CreateClusterPayload, [
+  InvalidInputError,
+  NameTakenError,
+  EngineUnavailableError,
+  TopologyError,
+  QuotaExceededError,
+  IdempotencyConflictError,
+  ForbiddenError,
+]);
 
 builder.mutationField('createCluster', (t) =>
   t.fieldWithInput({
-    type: CreateClusterPayload,
+    type: CreateClusterResult,
     description: 'Makes a cluster: its network, its instances with their servers, one body of data on them all.',
-    errors: {
-      types: [
-        InvalidInputError,
-        NameTakenError,
-        EngineUnavailableError,
-        TopologyError,
-        IdempotencyConflictError,
-        ForbiddenError,
-      ],
-    },
     typeOptions: { description: 'What cluster to make.' },
     input: {
       name: t.input.string({ required: true, description: `Unique in the project. ${names}.` }),
@@ -72,12 +64,19 @@ builder.mutationField('createCluster', (t) =>
         description: `Who may connect: at most ${limits.accessRulesPerCluster} networks. Left out: this host only.`,
       }),
       deletionProtection: t.input.boolean({ description: 'True: the cluster cannot be deleted. Left out: false.' }),
-      idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
-    },
-    resolve: (_root, { input: { idempotencyKey = null, ...input } }, context) =>
-      accept(context.operations, requireActor(context), createCluster, input, {
-        idempotencyKey,
-        expectedVersion: null,
+      synchronous: t.input.boolean({
+        description: 'True: a commit is acknowledged only once a replica has it too. Left out: false.',
       }),
+      failover: t.input.field({ type: FailoverPolicyInput, description: 'What happens when the primary is lost.' }),
+      idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
+      plan: t.input.boolean({ description: planDescription }),
+    },
+    resolve: async (_root, { input: { idempotencyKey, plan, failover, ...input } }, context) =>
+      await acceptOrPlan(
+        context,
+        createCluster,
+        { ...input, failover: toFailover(failover) },
+        { idempotencyKey, plan },
+      ),
   }),
 );

@@ -8,35 +8,41 @@ import {
   StaleVersionError,
 } from '#domain/errors.ts';
 import { limits } from '#domain/limits.ts';
-import { accept } from '#operations/accept.ts';
 import { updateCluster } from '#operations/updateCluster.ts';
 import { builder } from '../builder.ts';
-import { requireActor } from '../errors.ts';
 import { requireIdOf } from '../globalId.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';
+import { FailoverPolicyInput, toFailover } from '../types/Failover.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
-import { clusterIdDescription, expectedVersionDescription, idempotencyKeyDescription } from './fieldDescriptions.ts';
+import { acceptOrPlan } from './acceptOrPlan.ts';
+import { changeResult } from './changeResult.ts';
+import {
+  clusterIdDescription,
+  expectedVersionDescription,
+  idempotencyKeyDescription,
+  planDescription,
+} from './fieldDescriptions.ts';
 
 const UpdateClusterPayload = acceptedPayload(
   'UpdateClusterPayload',
   'The request was accepted: the change is recorded, and is being put in force on the running servers.',
 );
 
+const UpdateClusterResult = changeResult('updateCluster', UpdateClusterPayload, [
+  NotFoundError,
+  ClusterBusyError,
+  ClusterStatusError,
+  StaleVersionError,
+  InvalidInputError,
+  IdempotencyConflictError,
+  ForbiddenError,
+]);
+
 builder.mutationField('updateCluster', (t) =>
   t.fieldWithInput({
-    type: UpdateClusterPayload,
-    description: 'Changes who may connect and whether the cluster may be deleted. What is left out stays.',
-    errors: {
-      types: [
-        NotFoundError,
-        ClusterBusyError,
-        ClusterStatusError,
-        StaleVersionError,
-        InvalidInputError,
-        IdempotencyConflictError,
-        ForbiddenError,
-      ],
-    },
+    type: UpdateClusterResult,
+    description:
+      'Changes who may connect, what commits wait for, and how the cluster is guarded. What is left out stays.',
     typeOptions: { description: 'What to change of a cluster.' },
     input: {
       clusterId: t.input.id({ required: true, description: clusterIdDescription }),
@@ -47,20 +53,25 @@ builder.mutationField('updateCluster', (t) =>
       deletionProtection: t.input.boolean({
         description: 'True: the cluster cannot be deleted. Needs a key of role ADMIN.',
       }),
+      synchronous: t.input.boolean({
+        description:
+          'True: a commit is acknowledged only once a replica has it too. In force when the operation has succeeded.',
+      }),
+      failover: t.input.field({ type: FailoverPolicyInput, description: 'What happens when the primary is lost.' }),
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
+      plan: t.input.boolean({ description: planDescription }),
       expectedVersion: t.input.int({ description: expectedVersionDescription }),
     },
     resolve: async (
       _root,
-      { input: { clusterId, idempotencyKey = null, expectedVersion = null, ...changes } },
+      { input: { clusterId, idempotencyKey, expectedVersion, plan, failover, ...changes } },
       context,
     ) =>
-      await accept(
-        context.operations,
-        requireActor(context),
+      await acceptOrPlan(
+        context,
         updateCluster,
-        { clusterId: requireIdOf('Cluster', clusterId), ...changes },
-        { idempotencyKey, expectedVersion },
+        { clusterId: requireIdOf('Cluster', clusterId), ...changes, failover: toFailover(failover) },
+        { idempotencyKey, expectedVersion, plan },
       ),
   }),
 );

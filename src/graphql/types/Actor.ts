@@ -9,7 +9,7 @@ export const ApiKeyRole = describedEnum<Role>(
   {
     VIEWER: 'Read everything in the project except secrets.',
     OPERATOR: 'Also run lifecycle operations.',
-    ADMIN: 'Also manage keys, credentials and deletion protection.',
+    ADMIN: 'Also manage keys, quotas, credentials and deletion protection.',
   },
 );
 

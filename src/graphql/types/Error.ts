@@ -9,18 +9,31 @@ import {
   type FieldFault,
   ForbiddenError,
   IdempotencyConflictError,
+  InstanceNotPromotableError,
+  InstanceNotRejoinableError,
+  InstanceStatusError,
   InvalidInputError,
+  MinimumInstancesError,
   NameTakenError,
+  NoPrimaryError,
   NotFoundError,
   OperationNotCancellableError,
   OperationNotRetryableError,
+  PrimaryHealthyError,
+  PrimaryNotDroppableError,
+  PromotionUnsupportedError,
+  QuotaExceededError,
+  ReplicasUnseenError,
+  ReplicaTooFarBehindError,
   StaleVersionError,
   TopologyError,
   type TopologyRule as TopologyRuleName,
+  type UnpromotableReason as UnpromotableReasonName,
 } from '#domain/errors.ts';
 import { builder } from '../builder.ts';
 import { describedEnum } from '../describedEnum.ts';
 import { requireActor } from '../errors.ts';
+import { QuotaResource } from './Quota.ts';
 
 export const ErrorCode = describedEnum<ErrorCodeName>(
   'ErrorCode',
@@ -32,11 +45,23 @@ export const ErrorCode = describedEnum<ErrorCodeName>(
     CLUSTER_BUSY: 'Another operation holds the cluster.',
     STALE_VERSION: 'The cluster has changed since the version that was expected.',
     IDEMPOTENCY_CONFLICT: 'The idempotency key was used for another request.',
-    NAME_TAKEN: 'Another cluster of the project has the name.',
+    NAME_TAKEN: 'Another cluster of the project, or another instance of the cluster, has the name.',
     ENGINE_UNAVAILABLE: 'The engine or its version is unknown, or cannot be run here.',
     TOPOLOGY: "The number or the sizes of the instances break the engine's rule.",
+    QUOTA_EXCEEDED: 'It is more than the project may have.',
     DELETION_PROTECTED: 'The cluster is protected from deletion.',
     CLUSTER_STATUS: "The cluster's status does not allow this.",
+    PROMOTION_UNSUPPORTED: 'The engine has no promotion.',
+    INSTANCE_NOT_PROMOTABLE: 'The instance (or any instance) cannot be made the primary now; `reason` says why.',
+    REPLICA_TOO_FAR_BEHIND: "The replica lacks more of the primary's data than is allowed.",
+    PRIMARY_HEALTHY: 'A failover was asked for while the primary is healthy.',
+    NO_PRIMARY: 'There is no healthy primary.',
+    REPLICAS_UNSEEN:
+      'A synchronous cluster: a replica that is not seen may have acknowledged writes that no other has.',
+    INSTANCE_NOT_REJOINABLE: 'The instance cannot, or need not, be made to follow the primary again.',
+    INSTANCE_STATUS: 'The status of one of the instances does not allow this.',
+    MINIMUM_INSTANCES: 'Fewer instances would remain than the engine needs.',
+    PRIMARY_NOT_DROPPABLE: 'The primary is among the instances to drop.',
     OPERATION_NOT_CANCELLABLE: 'The operation has ended, or is past its point of no return.',
     OPERATION_NOT_RETRYABLE: 'The operation did not fail, or its cluster has changed since.',
   },
@@ -137,7 +162,8 @@ builder.objectType(IdempotencyConflictError, {
 
 builder.objectType(NameTakenError, {
   name: 'NameTakenError',
-  description: 'Another cluster of the project has the name. The name of a deleted cluster is free.',
+  description:
+    'Another cluster of the project, or another instance of the cluster, has the name. Names of what is deleted are free.',
   interfaces,
   fields: (t) => ({ takenName: t.exposeString('takenName', { description: 'The name that was asked for.' }) }),
 });
@@ -160,6 +186,18 @@ builder.objectType(TopologyError, {
   }),
 });
 
+builder.objectType(QuotaExceededError, {
+  name: 'QuotaExceededError',
+  description: 'It is more than the project may have. An ADMIN can raise the quota with `updateProject`.',
+  interfaces,
+  fields: (t) => ({
+    resource: t.expose('resource', { type: QuotaResource, description: 'What there would be too much of.' }),
+    limit: t.exposeInt('limit', { description: 'The most that is accepted.' }),
+    used: t.exposeInt('used', { description: 'What counts against it already, with what is reserved.' }),
+    requested: t.exposeInt('requested', { description: 'What was asked for besides.' }),
+  }),
+});
+
 builder.objectType(DeletionProtectedError, {
   name: 'DeletionProtectedError',
   description: 'The cluster is protected from deletion. Turn `deletionProtection` off with `updateCluster` first.',
@@ -179,6 +217,51 @@ builder.objectType(ClusterStatusError, {
   }),
 });
 
+builder.objectType(InstanceStatusError, {
+  name: 'InstanceStatusError',
+  description: 'The status of one of the instances does not allow this; `message` says why and what can be done.',
+  interfaces,
+  fields: (t) => ({
+    instance: t.prismaField({
+      type: 'Instance',
+      description: 'The instance.',
+      resolve: (query, { instanceId }, _args, context) =>
+        context.db.instance.findUniqueOrThrow({
+          ...query,
+          where: { id: instanceId, projectId: requireActor(context).projectId },
+        }),
+    }),
+    status: t.exposeString('status', { description: 'The status that it had.' }),
+  }),
+});
+
+builder.objectType(MinimumInstancesError, {
+  name: 'MinimumInstancesError',
+  description: 'Fewer instances would remain than the engine needs. `deleteCluster` removes all of a cluster.',
+  interfaces,
+  fields: (t) => ({
+    minimum: t.exposeInt('minimum', { description: 'The fewest instances that the engine allows.' }),
+    remaining: t.exposeInt('remaining', { description: 'How many would remain.' }),
+  }),
+});
+
+builder.objectType(PrimaryNotDroppableError, {
+  name: 'PrimaryNotDroppableError',
+  description: 'The primary is among the instances to drop. Promote another one first.',
+  interfaces,
+  fields: (t) => ({
+    instance: t.prismaField({
+      type: 'Instance',
+      description: 'The primary.',
+      resolve: (query, { instanceId }, _args, context) =>
+        context.db.instance.findUniqueOrThrow({
+          ...query,
+          where: { id: instanceId, projectId: requireActor(context).projectId },
+        }),
+    }),
+  }),
+});
+
 builder.objectType(OperationNotCancellableError, {
   name: 'OperationNotCancellableError',
   description: 'The operation has ended, or is past its point of no return.',
@@ -189,6 +272,74 @@ builder.objectType(OperationNotCancellableError, {
 builder.objectType(OperationNotRetryableError, {
   name: 'OperationNotRetryableError',
   description: 'The operation did not fail, or its cluster has changed since.',
+  interfaces,
+  fields: (t) => ({ reason: t.exposeString('reason', { description: 'Why, in words.' }) }),
+});
+
+builder.objectType(PromotionUnsupportedError, {
+  name: 'PromotionUnsupportedError',
+  description: 'The engine has no promotion: no instance of its clusters is above the others.',
+  interfaces,
+});
+
+const UnpromotableReason = describedEnum<UnpromotableReasonName>(
+  'UnpromotableReason',
+  'Why an instance cannot be made the primary. More may be added.',
+  {
+    IS_PRIMARY: 'It is the primary already.',
+    NOT_A_REPLICA: 'It is not a replica.',
+    NOT_HEALTHY: 'It does not serve, its agent is away, or it does not follow the primary.',
+    NO_CANDIDATE: 'The cluster has no replica that could take over.',
+  },
+);
+
+builder.objectType(InstanceNotPromotableError, {
+  name: 'InstanceNotPromotableError',
+  description: 'The instance cannot be made the primary now; or, where none was named, none can.',
+  interfaces,
+  fields: (t) => ({
+    reason: t.expose('reason', { type: UnpromotableReason, description: 'Why not, for programs.' }),
+  }),
+});
+
+builder.objectType(ReplicaTooFarBehindError, {
+  name: 'ReplicaTooFarBehindError',
+  description: "The replica lacks more of the primary's data than is allowed.",
+  interfaces,
+  fields: (t) => ({
+    lagBytes: t.expose('lagBytes', { type: 'BigInt', description: 'How far behind it is, in bytes.' }),
+    limitBytes: t.expose('limitBytes', { type: 'BigInt', description: 'How far behind it may be, in bytes.' }),
+  }),
+});
+
+builder.objectType(PrimaryHealthyError, {
+  name: 'PrimaryHealthyError',
+  description: 'A failover was asked for while the primary is healthy. Use mode PLANNED.',
+  interfaces,
+});
+
+builder.objectType(NoPrimaryError, {
+  name: 'NoPrimaryError',
+  description: 'There is no healthy primary that could hand its role over, or be followed.',
+  interfaces,
+});
+
+builder.objectType(ReplicasUnseenError, {
+  name: 'ReplicasUnseenError',
+  description:
+    'The cluster is synchronous, and a replica that is not seen may have acknowledged writes that no other has.',
+  interfaces,
+  fields: (t) => ({
+    unseen: t.stringList({
+      description: 'The names of the replicas that are not seen.',
+      resolve: ({ unseen }) => unseen,
+    }),
+  }),
+});
+
+builder.objectType(InstanceNotRejoinableError, {
+  name: 'InstanceNotRejoinableError',
+  description: 'The instance cannot, or need not, be made to follow the primary again.',
   interfaces,
   fields: (t) => ({ reason: t.exposeString('reason', { description: 'Why, in words.' }) }),
 });

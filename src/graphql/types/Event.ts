@@ -17,8 +17,10 @@ export const EventType = describedEnum<EventTypeName>('EventType', 'What an even
   OPERATION_STATUS_CHANGED: 'The status of an operation changed.',
   OPERATION_STEP_CHANGED: 'The status of a step of an operation changed.',
   CREDENTIALS_REVEALED: 'Somebody looked at the password of a cluster.',
+  PRIMARY_LOST: 'Grove saw that the primary is gone and asks for a failover; the payload has the evidence.',
   API_KEY_CREATED: 'An API key was made.',
   API_KEY_REVOKED: 'An API key was taken back.',
+  PROJECT_UPDATED: 'The limits of the project were changed.',
 });
 
 const idTypes: Record<string, IdType> = { clusterId: 'Cluster', instanceId: 'Instance', operationId: 'Operation' };

@@ -23,6 +23,11 @@ export const OperationKind = describedEnum<OperationKindName>(
     CREATE_CLUSTER: 'Make a cluster and its instances.',
     UPDATE_CLUSTER: 'Change who may connect, or the deletion protection.',
     DELETE_CLUSTER: 'Remove everything of a cluster but its record.',
+    PROMOTE_INSTANCE: 'Make a replica the primary.',
+    REJOIN_INSTANCE: 'Make an instance follow the primary again.',
+    ADD_INSTANCES: 'Make a cluster larger.',
+    DROP_INSTANCES: 'Take instances out of a cluster and release all that they have.',
+    RESTART_CLUSTER: 'Restart servers, one after the other or all at once.',
   },
 );
 

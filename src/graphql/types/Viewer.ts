@@ -1,16 +1,23 @@
 import type { Actor } from '#domain/actor.ts';
+import { projectQuota } from '#operations/projectQuota.ts';
 import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
 import { ApiKeyRole } from './Actor.ts';
 import { ApiKey } from './ApiKey.ts';
+import { ProjectQuota } from './Quota.ts';
 
 type KeyActor = Extract<Actor, { kind: 'API_KEY' }>;
 
-const Project = builder.prismaObject('Project', {
+export const Project = builder.prismaObject('Project', {
   select: { id: true },
   fields: (t) => ({
     name: t.exposeString('name', { description: 'Unique among the projects of this Grove.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    quota: t.field({
+      type: [ProjectQuota],
+      description: 'How much it may have of each resource, and has. Counted as it is asked for.',
+      resolve: ({ id }, _args, { db, operations }) => projectQuota(operations, db, id),
+    }),
   }),
 });
 

@@ -1,6 +1,8 @@
 import { realpath, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AgentAssignment } from '#agent/protocol.ts';
 import type { NetworkFacts } from '#domain/facts.ts';
+import { fenceFile } from '#domain/fence.ts';
 import type { Logger } from '#lib/logger.ts';
 import { replaceFile } from '#lib/replaceFile.ts';
 import type { ServerUser } from '#lib/serverUser.ts';
@@ -97,14 +99,20 @@ export function createLocalProvider(options: LocalProviderOptions): Provider {
     return inTurn(clusterId, () => networks.ensure(clusterId));
   }
 
-  async function startInstance(instance: InstanceRef): Promise<void> {
+  async function startInstance(instance: InstanceRef, { liftFence = false }: { liftFence?: boolean }): Promise<void> {
     if ((await readText(layout.instance(instance).assignmentFile)) === null) {
       throw new ProviderError(`Instance ${instance.instanceId} does not exist on this host.`, { retryable: false });
     }
+    if (liftFence) await rm(join(layout.instance(instance).directory, fenceFile), { force: true });
     await agents.ensure(instance);
   }
 
-  async function stopInstance(instance: InstanceRef, { grace }: { grace: boolean }): Promise<void> {
+  async function stopInstance(
+    instance: InstanceRef,
+    { grace, fence = false }: { grace: boolean; fence?: boolean },
+  ): Promise<void> {
+    // Before the stop: an agent that somebody starts meanwhile finds it.
+    if (fence) await raiseFence(layout.instance(instance).directory);
     const agent = await agents.find(instance);
     if (agent !== null) await stopAgent(agent, { grace });
     await stopProcesses(() => processesOf(instance), `instance ${instance.instanceId}`);
@@ -153,15 +161,31 @@ export function createLocalProvider(options: LocalProviderOptions): Provider {
         return inTurn(keyOf(spec), () => ensureInstance(spec, network));
       }),
     inspect: (instance) => asProvider(instanceOf(instance), () => inspect(instance)),
-    stopInstance: (instance) =>
-      asProvider(instanceOf(instance), () => inTurn(keyOf(instance), () => stopInstance(instance, { grace: true }))),
-    startInstance: (instance) =>
-      asProvider(instanceOf(instance), () => inTurn(keyOf(instance), () => startInstance(instance))),
+    stopInstance: (instance, { fence = false } = {}) =>
+      asProvider(instanceOf(instance), () =>
+        // Who is fenced gets no time: as long as it runs, it may take writes.
+        inTurn(keyOf(instance), () => stopInstance(instance, { grace: !fence, fence })),
+      ),
+    startInstance: (instance, options = {}) =>
+      asProvider(instanceOf(instance), () => inTurn(keyOf(instance), () => startInstance(instance, options))),
     destroyInstance: (instance) =>
       asProvider(instanceOf(instance), () => inTurn(keyOf(instance), () => destroyInstance(instance))),
     destroyNetwork: (clusterId) =>
       asProvider(clusterOf(clusterId), () => inTurn(clusterId, () => destroyNetwork(clusterId))),
   };
+}
+
+/** Where there is no directory, nothing can start either. */
+async function raiseFence(directory: string): Promise<void> {
+  if (!(await isDirectory(directory))) return;
+  await replaceFile(join(directory, fenceFile), '', { mode: 0o644, durable: true });
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 const keyOf = ({ clusterId, instanceId }: InstanceRef) => `${clusterId}/${instanceId}`;

@@ -158,6 +158,7 @@ function instance(parts: Partial<InstanceFacts>): InstanceFacts {
   return {
     ...{ id: 'i', name: 'i', size: { cpuMillis: 1000, memoryMiB: 1024, storageGiB: 10 }, provider: 'local' },
     ...{ activity: 'NONE', status: 'ACTIVE', statusReason: null, role: null, address: null, port: null, dnsName: null },
+    ...{ statusChangedAt: new Date(0), agentLostAt: null, fencedAt: null },
     observedAt: new Date(0),
     observation: observation({}),
     ...parts,

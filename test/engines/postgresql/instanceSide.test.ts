@@ -185,8 +185,13 @@ for (const version of ['18', '15']) {
       await expect(next.run('writeProbe', { token: 't' })).rejects.toMatchObject({ code: 'STOPPED' });
       await next.run('start', {});
       const before = await postmasterOf(next);
-      await next.run('restart', {});
+      const restarted = await next.run('restart', {});
+      expect(restarted.downMs).toBeGreaterThan(0);
       expect(await postmasterOf(next)).not.toBe(before);
+      const { startedAt } = restarted;
+      expect(await next.side.observe()).toMatchObject({ serving: true, stopped: false, startedAt });
+      await next.run('stop', {});
+      expect(await next.run('restart', {})).toMatchObject({ downMs: null });
       expect(await next.side.observe()).toMatchObject({ serving: true, stopped: false });
     });
 

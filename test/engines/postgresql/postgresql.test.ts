@@ -81,6 +81,8 @@ function clusterOf(machines: TestInstance[]): ClusterFacts {
       status: 'BUILDING',
       healthLevel: 'UNKNOWN',
       deletionProtection: false,
+      synchronous: false,
+      failover: { mode: 'MANUAL', maxLagBytes: 0, detectAfterSeconds: 3 },
       currentOperation: null,
     },
     size: { cpuMillis: 1000, memoryMiB: 256, storageGiB: 1 },
@@ -95,6 +97,7 @@ function factsOf({ host }: TestInstance): InstanceFacts {
   return {
     ...{ id: host.name, name: host.name, size: host.size, provider: 'local', activity: 'NONE', status: 'ACTIVE' },
     ...{ statusReason: null, role: null, address: host.address, port: host.port, dnsName: null },
+    ...{ statusChangedAt: new Date(0), agentLostAt: null, fencedAt: null },
     observedAt: null,
     observation: null,
   };

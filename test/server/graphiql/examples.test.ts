@@ -29,21 +29,28 @@ describe('every example', () => {
   });
 
   /** The cluster that the examples speak of, built by one of them. */
-  async function createOrders(actor: Actor): Promise<{ clusterId: string; operationId: string }> {
+  async function createOrders(actor: Actor): Promise<{ clusterId: string; operationId: string; replicaId: string }> {
     const variables = (create?.variables ?? '').replace('postgresql', 'fake');
     const { data } = await world.ask(actor, create?.query ?? '', JSON.parse(variables));
     const { cluster, operation } = data.createCluster;
     await world.operations.ended(idOf('Operation', operation.id) ?? '');
-    return { clusterId: cluster.id, operationId: operation.id };
+    const listed = await world.ask(
+      actor,
+      'query ($id: ID!) { cluster(by: { id: $id }) { instances { nodes { id role } } } }',
+      { id: cluster.id },
+    );
+    const replica = listed.data.cluster.instances.nodes.find(({ role }: { role: string }) => role === 'REPLICA');
+    return { clusterId: cluster.id, operationId: operation.id, replicaId: replica.id };
   }
 
   test.each(examples)('$name says what it does, and does it', async ({ name, query, variables }) => {
     expect(query).toMatch(/^# \S/);
     const actor = await world.createActor();
-    const { clusterId, operationId } = await createOrders(actor);
+    const { clusterId, operationId, replicaId } = await createOrders(actor);
     const filled = variables
       .replace('the id of a cluster', clusterId)
       .replace('the id of an operation', operationId)
+      .replace('the id of a replica', replicaId)
       .replace('postgresql', 'fake')
       .replace('"name": "orders",', '"name": "payments",')
       .replace('"after": null', `"after": "${world.feed.encode(0n)}"`);

@@ -1,11 +1,11 @@
 import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { Client, type ClientConfig } from 'pg';
-import type { Extract } from 'tar-stream';
 import type { ServerUser } from '#lib/serverUser.ts';
 import type { ServerAddress } from '../commands.ts';
 import { replicatorRole } from '../roles.ts';
 import { manifestDifference } from './backupManifest.ts';
-import { BaseBackupQuery } from './baseBackupQuery.ts';
+import { BaseBackupQuery, type BaseBackupSink } from './baseBackupQuery.ts';
 
 export type BaseBackupRequest = {
   from: ServerAddress;
@@ -35,7 +35,7 @@ const command =
  * but for the entry of `into` in its parent.
  */
 export async function baseBackup(request: BaseBackupRequest): Promise<{ bytes: number; files: number }> {
-  // Few agents ever need it: tar-stream is loaded when one does.
+  // Few agents ever need it: it is loaded when one does.
   const { unpackArchive } = await import('./unpackArchive.ts');
   const { input, unpacked } = unpackArchive(request.into, request.owner);
   const unpackFailed = new AbortController();
@@ -43,7 +43,7 @@ export async function baseBackup(request: BaseBackupRequest): Promise<{ bytes: n
   const signal = AbortSignal.any([request.signal, unpackFailed.signal]);
   const manifest = await receive({ ...request, signal }, input).catch(async (error: unknown) => {
     const cause = signal.aborted ? signal.reason : error;
-    // With an error: without one, tar-stream's iteration would not end.
+    // With an error: without one, unpacking would not end.
     input.destroy(new Error('The base backup was cut off.'));
     await unpacked.catch(() => {});
     throw cause;
@@ -55,7 +55,7 @@ export async function baseBackup(request: BaseBackupRequest): Promise<{ bytes: n
 }
 
 /** Lets the server send the backup into `archive`, no faster than that takes it. Answers with the manifest. */
-async function receive(request: BaseBackupRequest, archive: Extract): Promise<Buffer> {
+async function receive(request: BaseBackupRequest, archive: Writable): Promise<Buffer> {
   const socket = new Socket();
   const abort = () => socket.destroy();
   const client = replicationClient(request, socket);
@@ -66,7 +66,7 @@ async function receive(request: BaseBackupRequest, archive: Extract): Promise<Bu
     const manifest: Buffer[] = [];
     let received = 0;
     let total = 0;
-    const query = new BaseBackupQuery(command, {
+    const sink: BaseBackupSink = {
       begins({ bytes, tablespaces }) {
         if (tablespaces > 0)
           socket.destroy(new ForeignTablespace('The primary has tablespaces outside its data directory.'));
@@ -78,11 +78,13 @@ async function receive(request: BaseBackupRequest, archive: Extract): Promise<Bu
         return archive.write(chunk);
       },
       manifest: (chunk) => manifest.push(chunk),
-    });
+    };
+    // What unpacks is done with a chunk when its `write` returns.
+    const query = new BaseBackupQuery(command, sink, { lends: true });
     archive.on('drain', () => query.resume());
     client.query(query);
     await query.done;
-    archive.end(null);
+    archive.end();
     return Buffer.concat(manifest);
   } finally {
     request.signal.removeEventListener('abort', abort);

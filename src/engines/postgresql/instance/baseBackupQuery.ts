@@ -23,6 +23,7 @@ export class BaseBackupQuery implements Submittable {
   readonly done: Promise<void>;
   readonly #text: string;
   readonly #sink: BaseBackupSink;
+  readonly #lends: boolean;
   readonly #settle: { resolve: () => void; reject: (error: Error) => void };
   #connection: Connection | null = null;
   #results = 0;
@@ -30,9 +31,11 @@ export class BaseBackupQuery implements Submittable {
   #tablespaces = 0;
   #inManifest = false;
 
-  constructor(text: string, sink: BaseBackupSink) {
+  /** @param lends the archive's chunks are node-postgres' own memory, which it uses again: for a sink that is done with each at once */
+  constructor(text: string, sink: BaseBackupSink, { lends = false }: { lends?: boolean } = {}) {
     this.#text = text;
     this.#sink = sink;
+    this.#lends = lends;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.done = promise;
     this.#settle = { resolve, reject };
@@ -92,8 +95,7 @@ export class BaseBackupQuery implements Submittable {
 
   #content(bytes: Buffer): void {
     // node-postgres uses the memory of a message again for later ones.
-    const copy = Buffer.from(bytes);
-    if (this.#inManifest) this.#sink.manifest(copy);
-    else if (!this.#sink.archive(copy)) this.#connection?.stream.pause();
+    if (this.#inManifest) this.#sink.manifest(Buffer.from(bytes));
+    else if (!this.#sink.archive(this.#lends ? bytes : Buffer.from(bytes))) this.#connection?.stream.pause();
   }
 }

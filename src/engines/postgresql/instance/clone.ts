@@ -23,24 +23,28 @@ export async function clone(
   input: Clone['input'],
   call: CommandCall,
 ): Promise<Clone['result']> {
-  if ((await instance.exists()) && !(await instance.isStandby())) {
+  if (input.replace !== true && (await instance.exists()) && !(await instance.isStandby())) {
     // Its data may be the only copy.
     throw new CommandFailure(
       'NOT_EMPTY',
       `Instance ${instance.host.name} has a primary's data, which a copy would replace.`,
     );
   }
-  const copied = (await followsAlready(instance, input)) ? { bytes: 0, files: 0 } : await copy(instance, input, call);
+  const isCopy = input.replace !== true && (await followsAlready(instance, input));
+  const copied = isCopy ? { bytes: 0, files: 0 } : await copy(instance, input, call);
   const following = {
     wanted: 'running',
     upstream: { ...input.primary, slotName: input.slotName },
     access: input.access,
+    synchronousStandbys: [],
+    stoppingSince: null,
   } as const;
   await instance.assumeState(following);
   call.progress('starting the server');
   await instance.ensureServing(call);
   // Only now: the first start of a copy makes it durable (recovery_init_sync_method) before anything else. A copy that no state speaks of is made again.
   await instance.changeState(following);
+  await instance.liftFence();
   call.progress('waiting until it streams from the primary');
   await streams(instance, call.signal);
   return copied;
@@ -49,7 +53,7 @@ export async function clone(
 /** True if an earlier run of the same command had its copy whole. */
 async function followsAlready(instance: PostgresqlInstance, { primary, slotName }: Clone['input']): Promise<boolean> {
   const { upstream } = await instance.state();
-  if (upstream === null || !(await instance.exists())) return false;
+  if (upstream === null || !(await instance.isStandby())) return false;
   if (upstream.host !== primary.host || upstream.port !== primary.port || upstream.slotName !== slotName) return false;
   if (instance.supervisor.pid === null) return true;
   // A copy that runs and does not stream has lost its place in the primary's WAL.

@@ -4,13 +4,20 @@ import type { PostgresqlCommands } from '../commands.ts';
 import type { PostgresqlToolchain } from '../toolchain.ts';
 import { applyAccess } from './applyAccess.ts';
 import { clone } from './clone.ts';
+import { demote } from './demote.ts';
+import { follow } from './follow.ts';
 import { initialize } from './initialize.ts';
 import { Observer } from './observer.ts';
+import { checkpoint, position } from './position.ts';
 import { PostgresqlInstance } from './postgresqlInstance.ts';
 import { readProbe, writeProbe } from './probe.ts';
+import { promote } from './promote.ts';
+import { rewind } from './rewind.ts';
 import { serverFailure } from './serverFailure.ts';
 import { dropSlots, ensureSlots } from './slots.ts';
 import { restart, start, stop } from './startAndStop.ts';
+import { setSynchronous } from './synchronous.ts';
+import { abandonTakeover, prepareTakeover } from './takeover.ts';
 
 type Handlers = {
   [Kind in keyof PostgresqlCommands]: (
@@ -28,6 +35,15 @@ const handlers: Handlers = {
   applyAccess,
   writeProbe,
   readProbe,
+  position,
+  checkpoint,
+  prepareTakeover,
+  abandonTakeover,
+  demote,
+  promote,
+  follow,
+  rewind,
+  setSynchronous,
   start,
   stop,
   restart,
@@ -67,6 +83,7 @@ function commandsOf(instance: PostgresqlInstance): InstanceSide['commands'] {
 }
 
 async function resume(instance: PostgresqlInstance): Promise<void> {
+  if ((await instance.isFenced()) && !(await instance.isStandby())) await instance.assumeState({ wanted: 'stopped' });
   const { wanted } = await instance.state();
   if (wanted === 'running') instance.supervisor.keepRunning();
   if (wanted === 'stopped') await instance.supervisor.stop();

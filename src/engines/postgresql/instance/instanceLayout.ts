@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { fenceFile } from '#domain/fence.ts';
 
 /** Where an instance's files are. The server owns `data`; the agent owns the rest. */
 export type InstanceLayout = ReturnType<typeof instanceLayout>;
@@ -20,6 +21,7 @@ export function instanceLayout(directory: string) {
     /** Holds the superuser's password while initdb runs. */
     initialPasswordFile: join(configuration, 'initial-password'),
     secretsFile: join(directory, 'secrets.json'),
+    fenceFile: join(directory, fenceFile),
     stateFile: join(directory, 'state.json'),
     logFile: join(directory, 'server.log'),
   };

@@ -9,6 +9,10 @@ export type InstanceState = {
   /** The server that it follows. Null: none. */
   upstream: (ServerAddress & { slotName: string }) | null;
   access: AccessPolicy;
+  /** On a primary: names of the replicas of which one must have each commit before it is acknowledged. Absent: none. */
+  synchronousStandbys?: readonly string[];
+  /** Since when it has been stopping, or is stopped, to hand its role over (ISO 8601). Absent or null: it is not. */
+  stoppingSince?: string | null;
 };
 
 const nothing: InstanceState = { wanted: 'none', upstream: null, access: { clients: [], peers: [] } };
@@ -19,8 +23,9 @@ export async function readInstanceState(path: string): Promise<InstanceState> {
   return text === null ? nothing : (JSON.parse(text) as InstanceState);
 }
 
+/** On return the state survives a crash of the host: a former primary must not come up as one because its state was lost. */
 export async function writeInstanceState(path: string, state: InstanceState): Promise<void> {
-  await replaceFile(path, `${JSON.stringify(state, null, 2)}\n`);
+  await replaceFile(path, `${JSON.stringify(state, null, 2)}\n`, { durable: true });
 }
 
 /** Reads `secrets.json`: the cluster's secrets by name, as the last command brought them. */

@@ -1,4 +1,5 @@
 import { adminRole } from '../roles.ts';
+import { replicaTimeline } from './replicaTimeline.ts';
 
 /** One row of what a server tells of itself. Numbers are float8, since node-postgres gives bigint as text. */
 export type ObservationRow = {
@@ -28,7 +29,7 @@ export const observationQuery = `
     pg_postmaster_start_time() AS started_at,
     (SELECT system_identifier::text FROM pg_control_system()) AS system_identifier,
     CASE WHEN self.in_recovery
-      THEN coalesce(receiver.received_tli, (SELECT timeline_id FROM pg_control_checkpoint()))
+      THEN ${replicaTimeline}
       ELSE ('x' || substr(pg_walfile_name(self.lsn), 1, 8))::bit(32)::int
     END AS timeline,
     self.lsn::text AS current_lsn,

@@ -26,6 +26,7 @@ export class Observer {
     databaseSizeBytes: null,
   };
   #slowFactsDueAt = 0;
+  #last: Pick<PostgresObservation, 'timeline' | 'currentLsn'> | null = null;
   #closed = false;
 
   constructor(instance: PostgresqlInstance) {
@@ -100,6 +101,7 @@ export class Observer {
 
   async #serving(row: ObservationRow): Promise<Observation> {
     const { upstream } = await this.#instance.state();
+    this.#last = { timeline: row.timeline, currentLsn: row.current_lsn };
     return {
       at: new Date().toISOString(),
       serving: true,
@@ -143,7 +145,8 @@ export class Observer {
       connections: null,
       storageUsedBytes: this.#slowFacts.storageUsedBytes,
       replication: null,
-      engine: {},
+      // What it had when it was lost is what a successor must not lack.
+      engine: this.#last === null ? {} : { last: this.#last },
     };
   }
 

@@ -1,8 +1,9 @@
-import { chmod, mkdir, stat } from 'node:fs/promises';
+import { chmod, mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, type ClientConfig } from 'pg';
 import { disownStalePid, runningPostmaster } from '#lib/postmaster.ts';
 import { replaceFile } from '#lib/replaceFile.ts';
+import { syncPath } from '#lib/syncPath.ts';
 import { type CommandCall, CommandFailure, type InstanceHost } from '../../instanceSide.ts';
 import { ServerEnded, type ServerLaunch, ServerSupervisor } from '../../serverSupervisor.ts';
 import { adminRole, replicatorRole } from '../roles.ts';
@@ -88,8 +89,23 @@ export class PostgresqlInstance {
     return isPresent(this.layout.standbySignal);
   }
 
+  /** Makes the data directory a replica's, for good: no start of its server accepts writes from now on. */
+  async makeStandby(): Promise<void> {
+    await replaceFile(this.layout.standbySignal, '', { owner: this.host.serverUser, durable: true });
+  }
+
+  /** True while the instance may not accept writes, whatever its state says. */
+  async isFenced(): Promise<boolean> {
+    return isPresent(this.layout.fenceFile);
+  }
+
+  async liftFence(): Promise<void> {
+    await rm(this.layout.fenceFile, { force: true });
+    await syncPath(this.layout.directory);
+  }
+
   /** The path of a program of the instance's PostgreSQL version. */
-  program(name: 'initdb' | 'postgres'): string {
+  program(name: 'initdb' | 'postgres' | 'pg_rewind'): string {
     const directory = this.#toolchain.binDirectory(this.host.engineVersion);
     if (directory !== null) return join(directory, name);
     const version = this.#toolchain.versions().find((known) => known.version === this.host.engineVersion);
@@ -100,26 +116,13 @@ export class PostgresqlInstance {
   }
 
   /** Starts the server if it does not run, and waits until it accepts sessions; when the signal aborts it goes on without. */
-  async ensureServing({ signal, progress }: Pick<CommandCall, 'signal' | 'progress'>): Promise<void> {
-    if ((await this.state()).wanted !== 'running') {
-      throw new CommandFailure('STOPPED', `The server of ${this.host.name} was stopped on purpose. Start it first.`);
-    }
-    const recovering = setTimeout(() => progress('recovering: the server accepts no sessions yet'), recoveringAfterMs);
-    try {
-      await this.supervisor.ensureRunning({ signal });
-    } catch (error) {
-      if (!(error instanceof ServerEnded)) throw error;
-      throw new CommandFailure(
-        'SERVER_START_FAILED',
-        `The server of ${this.host.name} does not start: ${error.message}`,
-        {
-          retryable: true,
-          cause: error,
-        },
-      );
-    } finally {
-      clearTimeout(recovering);
-    }
+  async ensureServing(call: Pick<CommandCall, 'signal' | 'progress'>): Promise<void> {
+    await this.#comesUp(call, () => this.supervisor.ensureRunning(call));
+  }
+
+  /** The server has ended in order and accepts sessions again: for how long it was away, in milliseconds. Null: it did not run. */
+  async restartServer(call: Pick<CommandCall, 'signal' | 'progress'>): Promise<number | null> {
+    return await this.#comesUp(call, () => this.supervisor.restart(call));
   }
 
   /** Refuses a command where there is no server yet. */
@@ -161,18 +164,41 @@ export class PostgresqlInstance {
   /** Writes every file that the server reads besides its data. */
   async writeConfiguration(): Promise<void> {
     const { layout, host } = this;
-    const { upstream, access } = await this.state();
+    const { upstream, access, synchronousStandbys = [] } = await this.state();
     await mkdir(layout.configuration, { recursive: true });
     // The agent's, so that the server cannot put other files in place of these; only their contents are the server's to read.
     await chmod(layout.configuration, 0o755);
     const owner = host.serverUser;
-    await replaceFile(layout.configFile, serverSettings({ ...host, layout, upstream }), { owner });
+    await replaceFile(layout.configFile, serverSettings({ ...host, layout, upstream, synchronousStandbys }), { owner });
     await replaceFile(layout.hbaFile, accessRules(access), { owner });
     await replaceFile(layout.identFile, '', { owner });
     if (upstream !== null) await replaceFile(layout.passwordFile, await this.#passwordLine(), { owner });
   }
 
+  async #comesUp<T>({ progress }: Pick<CommandCall, 'progress'>, bringUp: () => Promise<T>): Promise<T> {
+    if ((await this.state()).wanted !== 'running') {
+      throw new CommandFailure('STOPPED', `The server of ${this.host.name} was stopped on purpose. Start it first.`);
+    }
+    const recovering = setTimeout(() => progress('recovering: the server accepts no sessions yet'), recoveringAfterMs);
+    try {
+      return await bringUp();
+    } catch (error) {
+      if (!(error instanceof ServerEnded)) throw error;
+      throw new CommandFailure(
+        'SERVER_START_FAILED',
+        `The server of ${this.host.name} does not start: ${error.message}`,
+        { retryable: true, cause: error },
+      );
+    } finally {
+      clearTimeout(recovering);
+    }
+  }
+
   async #prepare(): Promise<ServerLaunch> {
+    if ((await this.isFenced()) && !(await this.isStandby())) {
+      const why = `${this.host.name} was fenced off: another instance may be the primary by now. It has to join as a replica first.`;
+      throw new CommandFailure('FENCED', why);
+    }
     await disownStalePid(this.layout.data);
     await this.writeConfiguration();
     return {

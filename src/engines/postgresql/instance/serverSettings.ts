@@ -11,6 +11,8 @@ export type SettingsInput = {
   size: InstanceSize;
   layout: InstanceLayout;
   upstream: InstanceState['upstream'];
+  /** Names of the replicas of which one must have each commit before it is acknowledged. */
+  synchronousStandbys: readonly string[];
 };
 
 /** Replicas and base backups of the largest group (16 instances) at the same time, and some to spare. */
@@ -24,6 +26,7 @@ export function serverSettings(input: SettingsInput): string {
     ...sizeSettings(input.size),
     ...replicationSettings(input.size),
     ...upstreamSettings(input),
+    ...synchronousSettings(input),
     ...loggingSettings,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quote(value)}`);
@@ -99,6 +102,17 @@ function upstreamSettings({ name, upstream, layout }: SettingsInput): Record<str
     primary_slot_name: upstream.slotName,
     recovery_target_timeline: 'latest',
   };
+}
+
+function synchronousSettings({ synchronousStandbys }: SettingsInput): Record<string, string> {
+  if (synchronousStandbys.length === 0) return {};
+  return { synchronous_standby_names: synchronousStandbyNames(synchronousStandbys) };
+}
+
+/** One of these replicas, whichever is first. Empty without a name: every commit would wait for ever. */
+export function synchronousStandbyNames(names: readonly string[]): string {
+  if (names.length === 0) return '';
+  return `ANY 1 (${names.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')})`;
 }
 
 const loggingSettings: Record<string, string> = {

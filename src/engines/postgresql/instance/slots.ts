@@ -46,7 +46,8 @@ async function asPrimary<T>(
   return instance.withAdmin(work);
 }
 
-async function ensureSlot(client: Client, name: string): Promise<boolean> {
+/** Makes the slot, also on a replica: there it holds back what its replays have not yet let go. */
+export async function ensureSlot(client: Client, name: string): Promise<boolean> {
   const { rows } = await client.query<{ lost: boolean }>(
     "SELECT wal_status = 'lost' AND NOT active AS lost FROM pg_replication_slots WHERE slot_name = $1",
     [name],
@@ -56,6 +57,14 @@ async function ensureSlot(client: Client, name: string): Promise<boolean> {
   if (slot) await client.query('SELECT pg_drop_replication_slot($1)', [name]);
   await client.query('SELECT pg_create_physical_replication_slot($1, true)', [name]);
   return true;
+}
+
+/** Every slot of Grove's on this server, with the sessions that use them. */
+export async function dropAllSlots(client: Client, signal: AbortSignal): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    "SELECT slot_name AS name FROM pg_replication_slots WHERE slot_type = 'physical' AND slot_name LIKE 'grove\\_%'",
+  );
+  for (const { name } of rows) await dropSlot(client, name, signal);
 }
 
 async function dropSlot(client: Client, name: string, signal: AbortSignal): Promise<boolean> {

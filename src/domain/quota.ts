@@ -1,0 +1,54 @@
+import { QuotaExceededError } from './errors.ts';
+
+/** What a project has only so much of. */
+export const quotaResources = ['INSTANCES', 'STORAGE_GIB', 'BACKUPS'] as const;
+export type QuotaResource = (typeof quotaResources)[number];
+
+export type QuotaLimits = Readonly<Record<QuotaResource, number>>;
+
+/** What an operation takes of each resource, from its acceptance on; below 0: what it gives back when it is done. */
+export type QuotaDemand = Partial<QuotaLimits>;
+
+/** How a project stands with one resource. */
+export type QuotaUse = {
+  resource: QuotaResource;
+  /** All that counts against the limit, with what is reserved. */
+  used: number;
+  /** The part of `used` that is accepted and not there yet. */
+  reserved: number;
+  limit: number;
+};
+
+/** What an operation makes of one resource. */
+export type QuotaChange = QuotaUse & { change: number };
+
+/** What a group of instances takes. */
+export function instancesDemand(instances: readonly { size: { storageGiB: number } }[]): QuotaDemand {
+  return {
+    INSTANCES: instances.length,
+    STORAGE_GIB: instances.reduce((sum, { size }) => sum + size.storageGiB, 0),
+  };
+}
+
+/** The same amounts, given back. */
+export function given(demand: QuotaDemand): QuotaDemand {
+  return Object.fromEntries(Object.entries(demand).map(([resource, amount]) => [resource, -amount]));
+}
+
+/** True if the demand takes anything, so that it can be too much. */
+export const takes = (demand: QuotaDemand): boolean => Object.values(demand).some((amount) => amount > 0);
+
+/** What the demand makes of each resource that it changes. */
+export function quotaChanges(use: readonly QuotaUse[], demand: QuotaDemand): QuotaChange[] {
+  return use.flatMap((one) => {
+    const change = demand[one.resource] ?? 0;
+    return change === 0 ? [] : [{ ...one, change }];
+  });
+}
+
+/** Each resource of which too much is asked for. What only gives back is never too much, even above a limit that was lowered. */
+export function quotaBlockers(changes: readonly QuotaChange[]): QuotaExceededError[] {
+  return changes.flatMap(({ resource, used, limit, change }) =>
+    change > 0 && used + change > limit ? [new QuotaExceededError({ resource, used, limit, requested: change })] : [],
+  );
+}

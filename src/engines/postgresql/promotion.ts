@@ -1,0 +1,173 @@
+import {
+  type DomainError,
+  InstanceNotPromotableError,
+  NoPrimaryError,
+  PrimaryHealthyError,
+  ReplicasUnseenError,
+  ReplicaTooFarBehindError,
+} from '#domain/errors.ts';
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { isHealthy, wantedPrimary } from '#domain/promotion.ts';
+import type { Candidate, PromotionMode, PromotionRequest } from '../engine.ts';
+import { lsnDifference, lsnToBytes } from './lsn.ts';
+import { type LastPosition, lastKnownPosition, type PostgresObservation, postgresObservation } from './observation.ts';
+
+type Cluster = Pick<ClusterFacts, 'name' | 'instances' | 'primaryInstanceId' | 'synchronous'>;
+
+/** What a replica is known to have: its timeline, and all that it has received and written down. */
+export type Standing = { instanceId: string; name: string; timeline: number; lsn: string };
+
+/** The standings by what they hold, the most first: the newest timeline, then the greatest position, then the name. */
+export function ranked<T extends Standing>(standings: readonly T[]): T[] {
+  return standings.toSorted((a, b) => {
+    if (a.timeline !== b.timeline) return b.timeline - a.timeline;
+    const [positionA, positionB] = [lsnToBytes(a.lsn), lsnToBytes(b.lsn)];
+    if (positionA !== positionB) return positionA < positionB ? 1 : -1;
+    return a.name < b.name ? -1 : 1;
+  });
+}
+
+/** Those of the newest timeline: a replica that stayed behind on an older one may have what its primary no longer has. */
+export function electable<T extends Standing>(standings: readonly T[]): T[] {
+  const [best] = ranked(standings);
+  return ranked(standings).filter(({ timeline }) => timeline === best?.timeline);
+}
+
+/** The replicas that could become the primary in this mode, the best first. */
+export function promotionCandidates(cluster: Cluster, mode: PromotionMode): Candidate[] {
+  const primary = wantedPrimary(cluster);
+  const standings = cluster.instances.flatMap((instance) => {
+    const standing = isReplica(cluster, instance) && isHealthy(instance) ? standingOf(instance) : null;
+    const able = mode === 'FAILOVER' || (primary !== undefined && streamsFrom(instance, primary));
+    return standing !== null && able ? [{ ...standing, instance }] : [];
+  });
+  const last = primary === undefined ? null : lastPosition(primary);
+  return electable(standings)
+    .filter(({ timeline }) => timeline >= (last?.timeline ?? 0))
+    .map(({ instance, lsn }) => ({ instance, lagBytes: lagOf(instance, lsn, { mode, primary }) }));
+}
+
+/** The replica with most of the primary's data. Null: there is none that could take over. */
+export function elect(cluster: Cluster): InstanceFacts | null {
+  return promotionCandidates(cluster, 'FAILOVER')[0]?.instance ?? null;
+}
+
+/**
+ * With `ANY 1` of N replicas an acknowledged write is on at least one of them, and nobody knows on which: N − 1 + 1, that is all of
+ * them, have to be seen for the greatest position among them to be sure to hold it.
+ */
+export function unseenReplicas(cluster: Cluster): string[] {
+  if (!cluster.synchronous) return [];
+  const replicas = cluster.instances.filter((instance) => isReplica(cluster, instance));
+  return replicas.filter((instance) => !isHealthy(instance) || standingOf(instance) === null).map(({ name }) => name);
+}
+
+/** Every reason why the target (null: whichever is best) cannot be promoted. */
+export function promoteBlockers(
+  cluster: Cluster,
+  { mode, target, maxLagBytes, acceptDataLoss }: PromotionRequest,
+): DomainError[] {
+  const blockers = [...primaryBlockers(cluster, mode), ...(target === null ? [] : targetBlockers(cluster, target))];
+  const candidates = promotionCandidates(cluster, mode);
+  const chosen = target === null ? candidates[0] : candidates.find(({ instance }) => instance.id === target.id);
+  if (blockers.length === 0 && !chosen) blockers.push(nobodyFit(cluster, { mode, target }));
+  if (chosen && chosen.lagBytes > maxLagBytes) {
+    blockers.push(new ReplicaTooFarBehindError(chosen.instance.name, chosen.lagBytes, maxLagBytes));
+  }
+  const unseen = mode === 'FAILOVER' && !acceptDataLoss ? unseenReplicas(cluster) : [];
+  if (unseen.length > 0) blockers.push(new ReplicasUnseenError(cluster.name, unseen));
+  return blockers;
+}
+
+/** Why an instance whose agent is there does not follow the primary, though that serves. Null: it does, or the primary does not. */
+export function stray(cluster: Cluster, instance: InstanceFacts): string | null {
+  const primary = wantedPrimary(cluster);
+  if (!primary || primary.id === instance.id || !isHealthy(primary) || primary.role !== 'PRIMARY') return null;
+  const { observation, agentLostAt } = instance;
+  if (agentLostAt !== null || observation === null) return null;
+  if (instance.fencedAt !== null) return 'it was fenced off';
+  if (instance.activity === 'FAILED' && observation.role === 'REPLICA') return 'an operation failed on it';
+  if (observation.role === 'PRIMARY') return 'it has the data of a primary';
+  if (observation.stopped) return 'it is stopped';
+  if (observation.serving && !streamsFrom(instance, primary)) return `it does not stream from ${primary.name}`;
+  return null;
+}
+
+function primaryBlockers(cluster: Cluster, mode: PromotionMode): DomainError[] {
+  const primary = wantedPrimary(cluster);
+  const healthy = primary !== undefined && isHealthy(primary) && primary.role === 'PRIMARY';
+  if (mode === 'PLANNED') return healthy ? [] : [new NoPrimaryError(cluster.name)];
+  return healthy ? [new PrimaryHealthyError(cluster.name, primary.name)] : [];
+}
+
+function targetBlockers(cluster: Cluster, target: InstanceFacts): DomainError[] {
+  const { name, status, statusReason, role } = target;
+  if (target.id === wantedPrimary(cluster)?.id) {
+    return [new InstanceNotPromotableError(`${name} is the primary already.`, 'IS_PRIMARY')];
+  }
+  if (role !== 'REPLICA') {
+    return [
+      new InstanceNotPromotableError(`${name} is not a replica; only a replica can be promoted.`, 'NOT_A_REPLICA'),
+    ];
+  }
+  if (isHealthy(target)) return [];
+  const why = target.agentLostAt === null ? `is ${status}` : 'has lost its agent';
+  const reason = statusReason === null ? '' : ` ${statusReason}`;
+  return [
+    new InstanceNotPromotableError(`${name} ${why}; only a healthy replica can be promoted.${reason}`, 'NOT_HEALTHY'),
+  ];
+}
+
+function nobodyFit(
+  { name }: Cluster,
+  { mode, target }: { mode: PromotionMode; target: InstanceFacts | null },
+): DomainError {
+  const streams =
+    mode === 'PLANNED' ? ' streams from the primary' : ' has followed the last primary to its newest timeline';
+  if (target === null) {
+    return new InstanceNotPromotableError(`Cluster "${name}" has no healthy replica that${streams}.`, 'NO_CANDIDATE');
+  }
+  return new InstanceNotPromotableError(`${target.name} is not a replica that${streams}.`, 'NOT_HEALTHY');
+}
+
+function isReplica(cluster: Cluster, { id, role, observation }: InstanceFacts): boolean {
+  return id !== wantedPrimary(cluster)?.id && (observation?.role ?? role) !== 'PRIMARY';
+}
+
+function factsOf({ observation }: InstanceFacts): PostgresObservation | null {
+  return observation === null ? null : postgresObservation(observation.engine);
+}
+
+/** Where an instance was when its server last answered its agent. Null: not known. */
+export function lastPosition({ observation }: InstanceFacts): LastPosition | null {
+  return observation === null ? null : lastKnownPosition(observation.engine);
+}
+
+function standingOf(instance: InstanceFacts): Standing | null {
+  const facts = factsOf(instance);
+  const lsn = furthest(facts?.receivedLsn ?? null, facts?.replayedLsn ?? null);
+  if (facts?.timeline == null || lsn === null || !facts.inRecovery) return null;
+  return { instanceId: instance.id, name: instance.name, timeline: facts.timeline, lsn };
+}
+
+/** A replica that was started again has received nothing yet, and has what it has replayed. */
+export function furthest(received: string | null, replayed: string | null): string | null {
+  if (received === null || replayed === null) return received ?? replayed;
+  return lsnToBytes(received) > lsnToBytes(replayed) ? received : replayed;
+}
+
+function streamsFrom({ observation }: InstanceFacts, primary: InstanceFacts): boolean {
+  const replication = observation?.replication ?? null;
+  return replication?.state === 'streaming' && replication.upstream === `${primary.address}:${primary.port}`;
+}
+
+/** While the primary lives, what the replica says of itself; two observations at different times would not compare. */
+function lagOf(
+  { observation }: InstanceFacts,
+  lsn: string,
+  { mode, primary }: { mode: PromotionMode; primary: InstanceFacts | undefined },
+): number {
+  if (mode === 'PLANNED') return observation?.replication?.lagBytes ?? 0;
+  const last = primary === undefined ? null : lastPosition(primary);
+  return last === null ? 0 : lsnDifference(last.lsn, lsn);
+}

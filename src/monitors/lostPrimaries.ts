@@ -1,0 +1,160 @@
+import type { Actor } from '#domain/actor.ts';
+import { DomainError } from '#domain/errors.ts';
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { doubtOf, heardReplicas, type Inquiry, type Suspicion, suspicionOf } from '#domain/failoverDecision.ts';
+import { wantedPrimary } from '#domain/promotion.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
+import type { JsonObject } from '#lib/json.ts';
+import { accept } from '#operations/accept.ts';
+import { loadClusterFacts } from '#operations/clusterFacts.ts';
+import { promoteInstance } from '#operations/promoteInstance.ts';
+import type { Monitor, MonitorDeps } from './monitor.ts';
+
+const everyMs = 500;
+/** A watch that was broken off for longer than this begins anew: the process was frozen, or the clock was set. */
+const longestBreakMs = 2500;
+const firstPauseMs = 15_000;
+const longestPauseMs = 300_000;
+
+type Watched = { suspicion: Suspicion; since: Date; sinceMs: number };
+type Pause = { count: number; untilMs: number };
+
+/**
+ * Promotes a replica where a primary is gone beyond doubt, through the same door as a person, with what was seen in the log. Time is
+ * counted by a clock that cannot be set, and only while this watch is not broken off.
+ */
+export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = () => performance.now()): Monitor {
+  const watched = new Map<string, Watched>();
+  const pauses = new Map<string, Pause>();
+  let last: { mono: number; wall: number } | null = null;
+
+  function unbroken(): boolean {
+    const now = { mono: monotonicNow(), wall: deps.clock.now().getTime() };
+    const passed = last === null ? null : { mono: now.mono - last.mono, wall: now.wall - last.wall };
+    last = now;
+    return passed !== null && passed.mono <= longestBreakMs && Math.abs(passed.wall - passed.mono) <= longestBreakMs;
+  }
+
+  function watch(cluster: ClusterFacts, suspicion: Suspicion): Watched {
+    const known = watched.get(cluster.id);
+    const entry = { suspicion, since: known?.since ?? deps.clock.now(), sinceMs: known?.sinceMs ?? monotonicNow() };
+    watched.set(cluster.id, entry);
+    return entry;
+  }
+
+  async function look(cluster: ClusterFacts, { suspicion, since, sinceMs }: Watched): Promise<void> {
+    for (const { id } of cluster.instances) deps.bus.publish(`observe:${id}`);
+    const suspectedForMs = monotonicNow() - sinceMs;
+    if (suspectedForMs < cluster.failover.detectAfterSeconds * 1000) return;
+    if ((pauses.get(cluster.id)?.untilMs ?? 0) > monotonicNow()) return;
+    const primary = assertPresent(wantedPrimary(cluster), 'primary');
+    const presence = await presenceOf(deps, cluster, primary);
+    const inquiry: Inquiry = { suspicion, suspectedForMs, suspectedSince: since, presence };
+    const doubt = doubtOf(cluster, inquiry);
+    if (doubt !== null) return deps.logger.info({ cluster: cluster.name, suspicion, doubt }, 'a primary may be gone');
+    const count = (pauses.get(cluster.id)?.count ?? 0) + 1;
+    pauses.set(cluster.id, {
+      count,
+      untilMs: monotonicNow() + Math.min(firstPauseMs * 2 ** (count - 1), longestPauseMs),
+    });
+    await askForFailover(deps, cluster, evidenceOf(deps, cluster, inquiry));
+  }
+
+  return {
+    name: 'lost primaries',
+    everyMs,
+    async round() {
+      if (!unbroken()) watched.clear();
+      const suspects = (await loadSuspects(deps)).flatMap((cluster) => {
+        const suspicion = suspicionOf(cluster, deps.silence());
+        return suspicion === null ? [] : [{ cluster, suspicion }];
+      });
+      const ids = new Set(suspects.map(({ cluster }) => cluster.id));
+      for (const id of watched.keys()) if (!ids.has(id)) watched.delete(id);
+      for (const [id, { untilMs }] of pauses) if (untilMs + longestPauseMs < monotonicNow()) pauses.delete(id);
+      await Promise.all(suspects.map(({ cluster, suspicion }) => look(cluster, watch(cluster, suspicion))));
+    },
+  };
+}
+
+/** Free clusters of automatic failover with an instance that something is wrong with. */
+async function loadSuspects({ db, silence, engines }: MonitorDeps): Promise<ClusterFacts[]> {
+  const { now, leaseMs } = silence();
+  const clusters = await loadClusterFacts(db, {
+    failoverMode: 'AUTOMATIC',
+    lifecycle: 'LIVE',
+    deletedAt: null,
+    operations: { none: { finishedAt: null } },
+    instances: {
+      some: {
+        removedAt: null,
+        OR: [
+          { agentLostAt: { not: null } },
+          { serving: false },
+          { role: 'REPLICA', activity: 'FAILED' },
+          { observedAt: { lt: new Date(now.getTime() - leaseMs) } },
+        ],
+      },
+    },
+  });
+  return clusters.filter(({ engine }) => engines[engine]?.promotion);
+}
+
+async function presenceOf(
+  { providers, logger }: MonitorDeps,
+  { id: clusterId }: ClusterFacts,
+  { id: instanceId, provider }: InstanceFacts,
+): Promise<Inquiry['presence']> {
+  try {
+    return (await providers[provider]?.inspect({ clusterId, instanceId })) ?? 'unknown';
+  } catch (error) {
+    logger.warn({ err: error, instanceId }, 'a provider could not say whether an instance runs');
+    return 'unknown';
+  }
+}
+
+/** Who was seen when, and who could take over: as it is kept in the log. */
+function evidenceOf({ engines }: MonitorDeps, cluster: ClusterFacts, inquiry: Inquiry): JsonObject {
+  const primary = assertPresent(wantedPrimary(cluster), 'primary');
+  const heard = heardReplicas(cluster, inquiry.suspectedSince);
+  const candidates = engines[cluster.engine]?.promotion?.candidates(cluster, 'FAILOVER') ?? [];
+  return {
+    suspicion: inquiry.suspicion,
+    suspectedForMs: Math.round(inquiry.suspectedForMs),
+    detectAfterSeconds: cluster.failover.detectAfterSeconds,
+    primary: {
+      ...sighting(primary),
+      presence: inquiry.presence,
+      agentLostAt: primary.agentLostAt?.toISOString() ?? null,
+    },
+    replicas: heard.map(sighting),
+    unheard: cluster.instances
+      .filter((instance) => instance.id !== primary.id && !heard.includes(instance))
+      .map(({ name }) => name),
+    candidates: candidates.map(({ instance, lagBytes }) => ({ name: instance.name, lagBytes })),
+  };
+}
+
+const sighting = ({ name, status, observedAt, observation }: InstanceFacts): JsonObject => ({
+  name,
+  status,
+  observedAt: observedAt?.toISOString() ?? null,
+  replication: observation?.replication?.state ?? null,
+  position: observation?.replication?.position ?? null,
+});
+
+async function askForFailover(deps: MonitorDeps, cluster: ClusterFacts, evidence: JsonObject): Promise<void> {
+  const actor: Actor = { kind: 'SYSTEM', projectId: cluster.projectId, name: 'automatic failover' };
+  const input = { clusterId: cluster.id, mode: 'FAILOVER', evidence };
+  try {
+    const options = { idempotencyKey: null, expectedVersion: cluster.version };
+    const { operationId } = await accept(deps, actor, promoteInstance, input, options);
+    deps.logger.warn({ cluster: cluster.name, operationId, evidence }, 'a primary is gone; a replica is promoted');
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    deps.logger.warn(
+      { cluster: cluster.name, evidence, reason: error.message },
+      'a primary is gone; no replica can be promoted',
+    );
+  }
+}

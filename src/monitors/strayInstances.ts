@@ -1,0 +1,93 @@
+import type { Actor } from '#domain/actor.ts';
+import { DomainError } from '#domain/errors.ts';
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { accept } from '#operations/accept.ts';
+import { loadClusterFacts } from '#operations/clusterFacts.ts';
+import { rejoinInstance } from '#operations/rejoinInstance.ts';
+import type { Monitor, MonitorDeps } from './monitor.ts';
+
+/** What is stopped or fenced off does not come back by itself. */
+const standsStillMs = 3000;
+/** A replica that has lost its connection may find it again by itself. */
+const hasLostTouchMs = 45_000;
+const firstPauseMs = 30_000;
+const longestPauseMs = 3_600_000;
+
+type Watched = { why: string; sinceMs: number; count: number; notBeforeMs: number };
+
+/** Lets former primaries, and replicas that have lost their place, follow the primary again, as soon as they are there. */
+export function strayInstances(deps: MonitorDeps, monotonicNow: () => number = () => performance.now()): Monitor {
+  const watched = new Map<string, Watched>();
+
+  function isDue({ id, observation, fencedAt }: InstanceFacts, why: string): boolean {
+    const now = monotonicNow();
+    const known = watched.get(id);
+    const entry =
+      known?.why === why
+        ? known
+        : { why, sinceMs: now, count: known?.count ?? 0, notBeforeMs: known?.notBeforeMs ?? 0 };
+    watched.set(id, entry);
+    const patience =
+      fencedAt === null && observation?.serving && observation.role === 'REPLICA' ? hasLostTouchMs : standsStillMs;
+    return now - entry.sinceMs >= patience && now >= entry.notBeforeMs;
+  }
+
+  function pause(id: string): void {
+    const entry = watched.get(id);
+    if (!entry) return;
+    entry.notBeforeMs = monotonicNow() + Math.min(firstPauseMs * 2 ** entry.count, longestPauseMs);
+    entry.count += 1;
+  }
+
+  return {
+    name: 'stray instances',
+    everyMs: 2000,
+    async round() {
+      const strays = (await loadFreeClusters(deps)).flatMap((cluster) =>
+        cluster.instances.flatMap((instance) => {
+          const why = deps.engines[cluster.engine]?.promotion?.stray(cluster, instance) ?? null;
+          return why === null ? [] : [{ cluster, instance, why }];
+        }),
+      );
+      const ids = new Set(strays.map(({ instance }) => instance.id));
+      for (const id of watched.keys()) if (!ids.has(id)) watched.delete(id);
+      const asked = new Set<string>();
+      for (const { cluster, instance, why } of strays) {
+        if (!isDue(instance, why) || asked.has(cluster.id)) continue;
+        asked.add(cluster.id);
+        pause(instance.id);
+        await askToRejoin(deps, cluster, { instance, why });
+      }
+    },
+  };
+}
+
+/** Free clusters with an instance that something is wrong with: others have no stray. */
+function loadFreeClusters({ db }: MonitorDeps): Promise<ClusterFacts[]> {
+  return loadClusterFacts(db, {
+    lifecycle: 'LIVE',
+    deletedAt: null,
+    healthLevel: { not: 'HEALTHY' },
+    operations: { none: { finishedAt: null } },
+  });
+}
+
+async function askToRejoin(
+  deps: MonitorDeps,
+  cluster: ClusterFacts,
+  { instance, why }: { instance: InstanceFacts; why: string },
+): Promise<void> {
+  const actor: Actor = { kind: 'SYSTEM', projectId: cluster.projectId, name: 'automatic rejoin' };
+  const log = { cluster: cluster.name, instance: instance.name, why };
+  try {
+    const options = { idempotencyKey: null, expectedVersion: cluster.version };
+    await accept(deps, actor, rejoinInstance, { clusterId: cluster.id, instanceId: instance.id }, options);
+    deps.logger.info(log, 'an instance does not follow its primary and is brought back');
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    deps.logger.info(
+      { ...log, reason: error.message },
+      'an instance that does not follow its primary cannot be brought back now',
+    );
+  }
+}

@@ -1,0 +1,68 @@
+import type { InstanceFacts } from '#domain/facts.ts';
+import { StepFailure } from '#domain/stepFailure.ts';
+import type { EngineContext, Promotion, Rejoined } from '#engines/engine.ts';
+import { ProviderError } from '#providers/provider.ts';
+import type { StepContext } from './operation.ts';
+
+/** An agent that was started connects within seconds, or its host is not there. */
+const connectsWithinMs = 30_000;
+const answersWithinMs = 120_000;
+const copiesWithinMs = 25 * 60_000;
+
+/** What became of an instance that was to follow the primary. `how` null: it does not; `reason` says why. */
+export type BroughtBack = { how: Rejoined['how'] | null; discardedBytes: number | null; reason: string | null };
+
+/** The instance follows the primary: its agent runs, its fence is gone, it serves. Throws where it cannot. */
+export async function joinAgain(
+  context: StepContext,
+  promotion: Promotion,
+  { id, name }: Pick<InstanceFacts, 'id' | 'name'>,
+): Promise<Rejoined> {
+  await context.setActivity([{ id }], 'SYNCING');
+  await context.provider.startInstance({ clusterId: context.cluster.id, instanceId: id });
+  const begun = Date.now();
+  const there = await context.untilIn(connectsWithinMs, `the agent of ${name} to connect`, ({ instances }) =>
+    instances.some((instance) => instance.id === id && instance.agentLostAt === null && isFresh(instance, begun)),
+  );
+  const instance = there?.instances.find((found) => found.id === id);
+  if (!instance) throw new StepFailure('AGENT_SILENT', `The agent of ${name} does not connect.`, { retryable: true });
+  const rejoined = await promotion.rejoin(context, instance);
+  await context.until(`${name} to report that it follows the primary`, ({ instances }) =>
+    instances.some(
+      ({ id: found, observation }) => found === id && observation?.serving && observation.role === 'REPLICA',
+    ),
+  );
+  await context.setActivity([{ id }], 'NONE', async ({ tx }) => {
+    await tx.instance.update({ where: { id }, data: { fencedAt: null } });
+  });
+  return rejoined;
+}
+
+/** As joinAgain, but what stands in the way is told, not thrown: it is tried again by itself later. */
+export async function bringBack(
+  context: StepContext,
+  promotion: Promotion,
+  instance: Pick<InstanceFacts, 'id' | 'name'>,
+): Promise<BroughtBack> {
+  try {
+    return { ...(await joinAgain(patient(context), promotion, instance)), reason: null };
+  } catch (error) {
+    if (context.signal.aborted || !(error instanceof StepFailure || error instanceof ProviderError)) throw error;
+    await context.setActivity([instance], 'NONE');
+    return { how: null, discardedBytes: null, reason: error.message };
+  }
+}
+
+/** An agent that vanishes in the middle must not hold the operation up until its deadline. */
+function patient(context: StepContext): StepContext {
+  const send: EngineContext['send'] = (instance, kind, payload, options) =>
+    context.send(instance, kind, payload, {
+      withinMs: kind === 'clone' || kind === 'rewind' ? copiesWithinMs : answersWithinMs,
+      ...options,
+    });
+  return { ...context, send };
+}
+
+/** A live agent reports at least every two seconds, and at once when it connects. */
+const isFresh = ({ observedAt }: InstanceFacts, since: number): boolean =>
+  observedAt !== null && observedAt.getTime() > since - 2500;

@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { acceptsWrites, freeStatuses } from '#domain/clusterStatus.ts';
+import {
+  type DomainError,
+  InstanceStatusError,
+  MinimumInstancesError,
+  NotFoundError,
+  PrimaryNotDroppableError,
+} from '#domain/errors.ts';
+import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { isServing } from '#domain/instanceStatus.ts';
+import { given, instancesDemand } from '#domain/quota.ts';
+import { instanceCountAllowed } from '#domain/topology.ts';
+import { Prisma } from '#generated/prisma/client.ts';
+import { clusterIsReady } from './blockers.ts';
+import { clusterIdSchema } from './inputs.ts';
+import { defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';
+import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
+import { planSurvey, planVerify, survey, surveyStep, verifyCluster, verifyStep } from './verifyCluster.ts';
+import { singleInstance } from './warnings.ts';
+
+const minuteMs = 60_000;
+const drainStep = ({ id }: Pick<InstanceFacts, 'id'>) => `drain:${id}`;
+
+const inputSchema = z.strictObject({
+  clusterId: clusterIdSchema,
+  instanceIds: z
+    .array(z.uuid())
+    .min(1, 'must name at least one instance')
+    .refine((ids) => new Set(ids).size === ids.length, 'must name each instance once'),
+});
+
+export type DropInstancesInput = z.infer<typeof inputSchema>;
+
+/** Takes instances out of a cluster and releases all that they have. They may be ill, or not answer at all. */
+export const dropInstances = defineOperation<DropInstancesInput>({
+  kind: 'DROP_INSTANCES',
+  permission: 'cluster:scale',
+  input: inputSchema,
+  deadlineMs: 30 * minuteMs,
+  subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
+  blockers: (facts) => [...clusterIsReady(facts.cluster, freeStatuses), ...minimumRemains(facts, 1)],
+  inputBlockers: (facts, input) => {
+    const leaving = leavingOf(facts.cluster, input);
+    if (leaving.length < input.instanceIds.length) return [new NotFoundError('The instance')];
+    return [
+      ...leaving.filter((instance) => isPrimary(facts.cluster, instance)).map((it) => new PrimaryNotDroppableError(it)),
+      ...minimumRemains(facts, leaving.length),
+      ...remainderIsOdd(facts, leaving.length),
+      ...leaving.flatMap((instance) => isNoLastCopy(facts.cluster, instance)),
+    ];
+  },
+  quota: ({ cluster }, input) => given(instancesDemand(leavingOf(cluster, input))),
+  warnings: ({ cluster }, { instanceIds }) =>
+    singleInstance({ ...cluster, instances: cluster.instances.filter(({ id }) => !instanceIds.includes(id)) }),
+  plan: ({ cluster }, input) => {
+    const leaving = leavingOf(cluster, input);
+    return [planSurvey, ...leaving.map(planDrain), ...leaving.map(planRemove), planVerify];
+  },
+  run: async ({ step }, { instanceIds }) => {
+    const seen = await step(surveyStep, (context) => survey(context, instanceIds));
+    await Promise.all(
+      instanceIds.map(async (id) => {
+        await step(drainStep({ id }), (context) => drain(context, id));
+        await step(removeStep({ id }), (context) => remove(context, id));
+      }),
+    );
+    const { verified } = await step(verifyStep, (context) => verifyCluster(context, seen));
+    return { instanceIds, verified };
+  },
+  lifecycle: { onSuccess: null, onFailure: null },
+  pointOfNoReturn: null,
+});
+
+const leavingOf = ({ instances }: ClusterFacts, { instanceIds }: DropInstancesInput): InstanceFacts[] =>
+  instances.filter(({ id }) => instanceIds.includes(id));
+
+const isPrimary = ({ primaryInstanceId }: ClusterFacts, { id }: InstanceFacts): boolean => id === primaryInstanceId;
+
+/** Of an engine that wants it so. More than its maximum may remain: that is one step towards fewer. */
+function remainderIsOdd({ cluster, engine }: Facts, leaving: number): DomainError[] {
+  const faults = instanceCountAllowed(engine, cluster.instances.length - leaving);
+  return faults.filter(({ rule }) => rule === 'ODD_INSTANCE_COUNT');
+}
+
+function minimumRemains({ cluster, engine }: Facts, leaving: number): DomainError[] {
+  const { minimum } = engine.size;
+  const remaining = cluster.instances.length - leaving;
+  return remaining < minimum ? [new MinimumInstancesError(cluster.name, { minimum, remaining })] : [];
+}
+
+/** While nothing accepts writes, a server that serves may hold the only whole copy of the data: it is promoted, not dropped. */
+function isNoLastCopy({ healthLevel }: ClusterFacts, instance: InstanceFacts): DomainError[] {
+  if (acceptsWrites(healthLevel) || !isServing(instance)) return [];
+  const why = 'While no instance is known to accept writes, one that serves may hold the only whole copy of the data.';
+  return [new InstanceStatusError(instance, `${why} Promote it, or drop those that do not serve.`)];
+}
+
+const planDrain = (instance: InstanceFacts): PlannedStep => ({
+  key: drainStep(instance),
+  name: `drain ${instance.name}`,
+  instanceId: instance.id,
+});
+
+/**
+ * The instance has left the group, and its server does not run. One that is not known to serve is stopped through the provider
+ * before anything else: were it only silent, it would go on serving what the group no longer holds.
+ */
+async function drain(context: StepContext, id: string): Promise<null> {
+  const { cluster, engine, setActivity } = context;
+  const leaving = cluster.instances.find((instance) => instance.id === id);
+  if (!leaving) return null;
+  await setActivity([leaving], 'DRAINING');
+  if (!isServing(leaving)) await fence(context, leaving);
+  await engine.leave(context, leaving);
+  await fence(context, leaving);
+  return null;
+}
+
+/** Nothing of the instance runs, and its agent is let in no more, so that nobody starts it again. It is as if never seen. */
+async function fence({ cluster, provider, change }: StepContext, { id }: InstanceFacts): Promise<void> {
+  await change(({ tx }) => tx.instance.update({ where: { id }, data: { agentTokenHash: null } }));
+  await provider.stopInstance({ clusterId: cluster.id, instanceId: id });
+  const unseen = { observation: Prisma.DbNull, observedAt: null, serving: null };
+  await change(({ tx }) => tx.instance.update({ where: { id }, data: unseen }));
+}
+
+async function remove(context: StepContext, id: string): Promise<null> {
+  const { cluster } = context;
+  return await removeInstance(context, { id }, async ({ tx }) => {
+    const instanceCount = await tx.instance.count({ where: { clusterId: cluster.id, removedAt: null } });
+    await tx.cluster.update({ where: { id: cluster.id }, data: { instanceCount } });
+  });
+}

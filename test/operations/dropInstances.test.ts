@@ -1,0 +1,199 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { StepFailure } from '#domain/stepFailure.ts';
+import { accept } from '#operations/accept.ts';
+import { addInstances } from '#operations/addInstances.ts';
+import { cancelOperation } from '#operations/cancelOperation.ts';
+import { dropInstances } from '#operations/dropInstances.ts';
+import { retryOperation } from '#operations/retryOperation.ts';
+import { runOperation } from '#operations/runOperation.ts';
+import { settleCluster } from '#operations/settleCluster.ts';
+import { createTestOperations, type TestOperations } from '../support/operations.ts';
+import { activeCluster, clusterOf, eventsOf, never, once, operationOf, type TestCluster } from './clusterWorld.ts';
+
+let grove: TestOperations;
+beforeAll(async () => {
+  grove = await createTestOperations({ working: false });
+});
+afterAll(() => grove.close());
+
+/** Ids by name, of instances that are there. */
+async function idsOf({ clusterId }: TestCluster, ...names: string[]): Promise<string[]> {
+  const { instances } = await clusterOf(grove, clusterId);
+  return names.map((name) => instances.find((instance) => instance.name === name)?.id ?? '');
+}
+
+const drop = ({ actor, clusterId }: TestCluster, instanceIds: readonly string[]) =>
+  accept(grove.deps, actor, dropInstances, { clusterId, instanceIds }, once);
+
+async function dropped(subject: TestCluster, instanceIds: readonly string[]) {
+  const before = grove.machines.calls.length;
+  const accepted = await drop(subject, instanceIds);
+  await runOperation(grove.deps, accepted.operationId, never);
+  return { ...accepted, calls: grove.machines.calls.slice(before) };
+}
+
+describe('dropInstances', () => {
+  test('takes them out of the group, stops them and releases what they have, at once; their records stay', async () => {
+    const subject = await activeCluster(grove, 4);
+    const ids = await idsOf(subject, 'orders-2', 'orders-4');
+    const { operationId, calls } = await dropped(subject, ids);
+    expect(await operationOf(grove, operationId)).toMatchObject({
+      status: 'SUCCEEDED',
+      result: { instanceIds: ids, verified: true },
+    });
+    for (const name of ['orders-2', 'orders-4']) {
+      expect(calls.filter((call) => call.endsWith(name))).toEqual([`leave ${name}`, `stop ${name}`, `destroy ${name}`]);
+    }
+    expect(calls.at(-1)).toBe('verify');
+    const after = await clusterOf(grove, subject.clusterId);
+    expect(after).toMatchObject({ status: 'ACTIVE', instanceCount: 2, version: 2 });
+    expect(after.instances.map(({ name }) => name)).toEqual(['orders-1', 'orders-3']);
+    const records = await grove.deps.db.instance.findMany({ where: { id: { in: ids } } });
+    for (const record of records) {
+      expect(record).toMatchObject({
+        status: 'REMOVED',
+        address: null,
+        agentTokenHash: null,
+        removedAt: expect.any(Date),
+      });
+    }
+    const statuses = (await eventsOf(grove, subject)).filter(
+      ({ instanceId, type }) => instanceId === ids[0] && type === 'INSTANCE_STATUS_CHANGED',
+    );
+    expect(statuses.map(({ toStatus }) => toStatus).slice(-4)).toEqual(['ACTIVE', 'DRAINING', 'REMOVING', 'REMOVED']);
+  });
+
+  test('is no illness of the cluster', async () => {
+    const subject = await activeCluster(grove, 2);
+    await dropped(subject, await idsOf(subject, 'orders-2'));
+    const health = (await eventsOf(grove, subject)).filter(({ type }) => type === 'CLUSTER_HEALTH_CHANGED');
+    expect(health.map(({ toStatus }) => toStatus)).toEqual(['HEALTHY']);
+  });
+
+  test('stops one that does not answer before anything else, so that it cannot go on serving', async () => {
+    const subject = await activeCluster(grove, 2);
+    const [id = ''] = await idsOf(subject, 'orders-2');
+    await grove.deps.db.instance.update({ where: { id }, data: { observedAt: new Date(0) } });
+    const silence = () => ({ now: new Date(), leaseMs: 60_000, listeningSince: new Date(0) });
+    const deps = { ...grove.deps, silence };
+    await grove.machines.observe((await idsOf(subject, 'orders-1'))[0] ?? '', { role: 'PRIMARY' });
+    await settleCluster(deps, subject.clusterId);
+    expect((await clusterOf(grove, subject.clusterId)).instances[1]).toMatchObject({ status: 'UNREACHABLE' });
+    const before = grove.machines.calls.length;
+    const input = { clusterId: subject.clusterId, instanceIds: [id] };
+    const { operationId } = await accept(deps, subject.actor, dropInstances, input, once);
+    await runOperation(deps, operationId, never);
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'SUCCEEDED' });
+    expect(grove.machines.calls.slice(before, before + 2)).toEqual(['stop orders-2', 'leave orders-2']);
+    expect(await clusterOf(grove, subject.clusterId)).toMatchObject({ status: 'ACTIVE', instanceCount: 1 });
+  });
+
+  test('that fails says which one, counts what is there, and can be retried', async () => {
+    const subject = await activeCluster(grove, 3);
+    grove.machines.interfere(async (call) => {
+      if (call === 'destroy orders-3') throw new StepFailure('STUCK', 'It does not end.');
+    });
+    const ids = await idsOf(subject, 'orders-2', 'orders-3');
+    const { operationId } = await dropped(subject, ids);
+    grove.machines.interfere(async () => {});
+    expect(await operationOf(grove, operationId)).toMatchObject({
+      status: 'FAILED',
+      error: { step: 'remove orders-3' },
+    });
+    const failed = await clusterOf(grove, subject.clusterId);
+    expect(failed.instances.at(-1)).toMatchObject({ name: 'orders-3', status: 'ERROR', agentTokenHash: null });
+    expect(failed).toMatchObject({ status: 'DEGRADED', instanceCount: failed.instances.length });
+    await retryOperation(grove.deps, subject.actor, { operationId });
+    await runOperation(grove.deps, operationId, never);
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await clusterOf(grove, subject.clusterId)).toMatchObject({ status: 'ACTIVE', instanceCount: 1 });
+  });
+
+  test('goes on where a worker that stopped left it', async () => {
+    const subject = await activeCluster(grove, 2);
+    const { operationId } = await drop(subject, await idsOf(subject, 'orders-2'));
+    for (const interrupted of ['leave orders-2', 'destroy orders-2', 'verify']) {
+      const stopping = new AbortController();
+      grove.machines.interfere(async (call, signal) => {
+        if (call !== interrupted) return;
+        stopping.abort();
+        // Where it is heard by no signal, as by the provider, it is done and not recorded.
+        signal.throwIfAborted();
+      });
+      await expect(runOperation(grove.deps, operationId, stopping.signal)).rejects.toThrow('The worker is stopping');
+    }
+    grove.machines.interfere(async () => {});
+    await runOperation(grove.deps, operationId, never);
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'SUCCEEDED', attempt: 4 });
+    expect(await clusterOf(grove, subject.clusterId)).toMatchObject({ status: 'ACTIVE', instanceCount: 1 });
+  });
+
+  test('that is cancelled before it begins has changed nothing', async () => {
+    const subject = await activeCluster(grove, 2);
+    const { operationId } = await drop(subject, await idsOf(subject, 'orders-2'));
+    await cancelOperation(grove.deps, subject.actor, { operationId });
+    await runOperation(grove.deps, operationId, never);
+    const after = await clusterOf(grove, subject.clusterId);
+    expect(after).toMatchObject({ status: 'ACTIVE', instanceCount: 2 });
+    expect(after.instances.map(({ status }) => status)).toEqual(['ACTIVE', 'ACTIVE']);
+  });
+
+  test('of a dead replica is possible while the primary is gone, and of one that serves is not', async () => {
+    const subject = await activeCluster(grove, 3);
+    const [primary = '', dead = '', last = ''] = await idsOf(subject, 'orders-1', 'orders-2', 'orders-3');
+    const { health } = grove.machines.engine;
+    grove.machines.engine.health = (cluster) => {
+      const { reasons } = health(cluster);
+      return { level: reasons.some(({ instanceId }) => instanceId === primary) ? 'DOWN' : 'DEGRADED', reasons };
+    };
+    for (const id of [primary, dead]) await grove.machines.observe(id, { serving: false, role: 'REPLICA' });
+    await settleCluster(grove.deps, subject.clusterId);
+    expect(await clusterOf(grove, subject.clusterId)).toMatchObject({ status: 'DOWN' });
+    await expect(drop(subject, [last])).rejects.toMatchObject({ code: 'INSTANCE_STATUS', instanceId: last });
+    const { operationId, calls } = await dropped(subject, [dead]);
+    grove.machines.engine.health = health;
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'SUCCEEDED', result: { verified: false } });
+    expect(calls).not.toContain('verify');
+    const after = await clusterOf(grove, subject.clusterId);
+    expect(after).toMatchObject({ status: 'DOWN', instanceCount: 2 });
+  });
+
+  test('frees the name for another one', async () => {
+    const subject = await activeCluster(grove, 2);
+    await dropped(subject, await idsOf(subject, 'orders-2'));
+    await accept(grove.deps, subject.actor, addInstances, { clusterId: subject.clusterId, count: 1 }, once);
+    expect((await clusterOf(grove, subject.clusterId)).instances.map(({ name }) => name)).toEqual([
+      'orders-1',
+      'orders-2',
+    ]);
+  });
+
+  test.each([
+    ['one twice', ['orders-2', 'orders-2'], { code: 'INVALID_INPUT', fields: [{ path: 'instanceIds' }] }],
+    ['none', [], { code: 'INVALID_INPUT', fields: [{ path: 'instanceIds' }] }],
+    ['the primary', ['orders-1'], { code: 'PRIMARY_NOT_DROPPABLE' }],
+    ['all', ['orders-1', 'orders-2', 'orders-3'], { code: 'PRIMARY_NOT_DROPPABLE' }],
+  ])('refuses to drop %s and leaves nothing behind', async (_what, names, error) => {
+    const subject = await activeCluster(grove, 3);
+    const before = await clusterOf(grove, subject.clusterId);
+    await expect(drop(subject, await idsOf(subject, ...names))).rejects.toMatchObject(error);
+    expect(await clusterOf(grove, subject.clusterId)).toEqual(before);
+  });
+
+  test('refuses those of another cluster and those that are nowhere alike, and the last one', async () => {
+    const subject = await activeCluster(grove, 2);
+    const other = await activeCluster(grove, 2);
+    for (const id of [...(await idsOf(other, 'orders-2')), crypto.randomUUID()]) {
+      await expect(drop(subject, [id])).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+        message: 'The instance does not exist in this project.',
+      });
+    }
+    const single = await activeCluster(grove, 1);
+    await expect(drop(single, await idsOf(single, 'orders-1'))).rejects.toMatchObject({
+      code: 'MINIMUM_INSTANCES',
+      minimum: 1,
+      remaining: 0,
+    });
+  });
+});

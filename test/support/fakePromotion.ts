@@ -1,0 +1,58 @@
+import { InstanceNotPromotableError, NoPrimaryError, PrimaryHealthyError } from '#domain/errors.ts';
+import type { ClusterFacts } from '#domain/facts.ts';
+import { isHealthy, wantedPrimary } from '#domain/promotion.ts';
+import type { Candidate, Promotion } from '#engines/engine.ts';
+import type { FakeMachines } from './fakeMachines.ts';
+
+type FakePromotionDeps = {
+  called(call: string, signal?: AbortSignal): Promise<void>;
+  observe: FakeMachines['observe'];
+};
+
+/** The promotion of fake machines: whoever is a healthy replica can take over, and each call changes what is observed. */
+export function fakePromotion({ called, observe }: FakePromotionDeps): Promotion {
+  const candidates = (cluster: ClusterFacts): Candidate[] =>
+    cluster.instances
+      .filter((instance) => instance.id !== wantedPrimary(cluster)?.id && isHealthy(instance))
+      .map((instance) => ({ instance, lagBytes: 0 }));
+  return {
+    candidates,
+    unseen: () => [],
+    blockers(cluster, { mode, target }) {
+      const primary = wantedPrimary(cluster);
+      const healthy = primary !== undefined && isHealthy(primary);
+      if (mode === 'PLANNED' && !healthy) return [new NoPrimaryError(cluster.name)];
+      if (mode === 'FAILOVER' && healthy) return [new PrimaryHealthyError(cluster.name, primary.name)];
+      const fit = candidates(cluster).filter(({ instance }) => target === null || instance.id === target.id);
+      return fit.length > 0 ? [] : [new InstanceNotPromotableError('Nobody is fit.', 'NO_CANDIDATE')];
+    },
+    prepare: ({ signal }, { from, to }) => called(`prepare ${from.name} to ${to.name}`, signal),
+    makeReady: ({ signal }, { name }) => called(`ready ${name}`, signal),
+    async demote({ signal }, { id, name }) {
+      await called(`demote ${name}`, signal);
+      await observe(id, { serving: false, stopped: true, role: 'PRIMARY' });
+      return { clean: true, position: '0/1', tookMs: 1 };
+    },
+    async promote({ signal }, { id, name }) {
+      await called(`promote ${name}`, signal);
+      await observe(id, { role: 'PRIMARY' });
+      return { promoted: true, tookMs: 1 };
+    },
+    async giveBack({ signal }, { from }) {
+      await called(`give back ${from.name}`, signal);
+      await observe(from.id, { role: 'PRIMARY' });
+    },
+    async elect({ signal, cluster }, { target }) {
+      await called('elect', signal);
+      const chosen = target ?? candidates(cluster)[0]?.instance;
+      return chosen ? { instanceId: chosen.id, lossBytes: 7 } : { instanceId: null, reason: 'Nobody answered.' };
+    },
+    stray: (cluster, { id, observation }) =>
+      id !== wantedPrimary(cluster)?.id && observation?.role === 'PRIMARY' ? 'it has the data of a primary' : null,
+    async rejoin({ signal }, { id, name }) {
+      await called(`rejoin ${name}`, signal);
+      await observe(id, { role: 'REPLICA' });
+      return { how: 'ATTACHED', discardedBytes: 0 };
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ApiClient, Shape } from './apiClient.ts';
+import { operationEnd, uuidOf } from './clusterCalls.ts';
+import type { GroveHome } from './groveProcess.ts';
+import { killAll, processesOf } from './processTree.ts';
+
+const errorFields = /* GraphQL */ `... on Error { code message }`;
+
+const promotedFields = /* GraphQL */ `... on InstancePromoted {
+  mode oldPrimary { name } newPrimary { name } lossBytes lossBasis writeGapMs oldPrimaryRejoined rejoinFailure
+}`;
+
+/** Asks for a promotion; answers with the mutation's result as it is. */
+export async function requestPromotion(client: ApiClient, input: Record<string, unknown>): Promise<Shape> {
+  const document = /* GraphQL */ `mutation ($input: PromoteInstanceInput!) {
+    promoteInstance(input: $input) {
+      __typename
+      ... on PromoteInstancePayload { cluster { status } operation { id } }
+      ... on InstanceNotPromotableError { reason }
+      ... on ClusterBusyError { operation { id } }
+      ${errorFields}
+    }
+  }`;
+  return (await client.data(document, { input })).promoteInstance;
+}
+
+/** Waits for a promotion that must have been accepted and must end well; answers with its result. */
+export async function promoted(client: ApiClient, request: Promise<Shape>): Promise<Shape> {
+  const answer = await request;
+  if (!answer.operation || answer.code) throw new Error(`It was refused: ${JSON.stringify(answer)}`);
+  const end = await operationEnd(client, answer.operation.id);
+  if (end.status !== 'SUCCEEDED') throw new Error(`The promotion ended with ${JSON.stringify(end)}`);
+  return await promotionResult(client, answer.operation.id);
+}
+
+export async function promotionResult(client: ApiClient, operationId: string): Promise<Shape> {
+  const document = /* GraphQL */ `query ($id: ID!) {
+    node(id: $id) { ... on Operation { result { ${promotedFields} } } }
+  }`;
+  return (await client.data(document, { id: operationId })).node.result;
+}
+
+/** The newest operation of a kind on a cluster; null: there was none. */
+export async function lastOperation(client: ApiClient, clusterId: string, kind: string): Promise<Shape> {
+  const document = /* GraphQL */ `query ($id: ID!) {
+    cluster(by: { id: $id }) { operations(first: 20) { nodes {
+      id kind status error { code message } requestedBy { __typename name } result { ${promotedFields} }
+    } } }
+  }`;
+  const { nodes } = (await client.data(document, { id: clusterId })).cluster.operations;
+  return nodes.find((operation: Shape) => operation.kind === kind) ?? null;
+}
+
+/** kill -9 of an instance's agent and server; until `restore`, nobody can start them again. */
+export async function loseInstance(
+  home: GroveHome,
+  clusterId: string,
+  instanceId: string,
+): Promise<{ restore(): Promise<void> }> {
+  const uuid = uuidOf(instanceId);
+  const file = join(home.directory, 'clusters', uuidOf(clusterId), uuid, 'agent.json');
+  await rename(file, `${file}.away`);
+  await killAll(processesOf(uuid));
+  await killAll(processesOf(uuid));
+  return { restore: () => rename(`${file}.away`, file) };
+}
+
+/** Changes how a cluster is guarded, and waits until that is in force. */
+export async function guard(client: ApiClient, input: Record<string, unknown>): Promise<void> {
+  const document = /* GraphQL */ `mutation ($input: UpdateClusterInput!) {
+    updateCluster(input: $input) { ... on UpdateClusterPayload { operation { id status } } ${errorFields} }
+  }`;
+  const { updateCluster: answer } = await client.data(document, { input });
+  if (!answer.operation) throw new Error(`It was refused: ${JSON.stringify(answer)}`);
+  const end = await operationEnd(client, answer.operation.id);
+  if (end.status !== 'SUCCEEDED') throw new Error(`The update ended with ${JSON.stringify(end)}`);
+}
