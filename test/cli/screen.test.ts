@@ -53,14 +53,19 @@ const event = (n: number, changes: Partial<WatchedEvent> = {}): WatchedEvent => 
   ...changes,
 });
 
-function shown(project: Project, choice: Partial<Choice> = {}, size = { columns: 80, rows: 24 }): string[] {
+function shown(
+  project: Project,
+  choice: Partial<Choice> = {},
+  size = { columns: 80, rows: 24 },
+  now = 4_000,
+): string[] {
   const followed: Followed = { project, connection: { state: 'live' }, lastMessageAt: 1_000 };
   const what = {
     url: 'http://127.0.0.1:4000',
     followed,
     choice: { clusterId: null, view: 'project' as const, ...choice },
     size,
-    now: 4_000,
+    now,
   };
   return screen(what).map((line) => line.map(({ text }) => text).join(''));
 }
@@ -140,6 +145,10 @@ test('the lag of a cluster is that of its furthest replica', () => {
   expect(lagOf(lagging)).toEqual({ bytes: 3_000_000n, seconds: 2.4 });
   expect(shown(withCluster(emptyProject, lagging))[2]).toContain('lag 2.9 MiB 2 s');
   expect(lagOf(cluster('orders'))).toBe(null);
+});
+
+test('a message that is newer than the clock of the screen was heard just now', () => {
+  expect(shown(emptyProject, {}, undefined, 0)[0]).toContain('heard 0 s ago');
 });
 
 test('sizes and times are told in few characters', () => {

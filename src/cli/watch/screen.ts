@@ -20,9 +20,12 @@ export function screen(what: Screen): Line[] {
   return [headline(what), ...filled, footline(choice)];
 }
 
+/** `now` is a second old at most: a message may be newer. */
 function headline({ url, followed: { project, connection, lastMessageAt }, now }: Screen): Line {
   const age =
-    lastMessageAt === null ? 'nothing heard yet' : `heard ${secondsInWords((now - lastMessageAt) / 1_000)} ago`;
+    lastMessageAt === null
+      ? 'nothing heard yet'
+      : `heard ${secondsInWords(Math.max(now - lastMessageAt, 0) / 1_000)} ago`;
   const isLive = connection.state === 'live';
   const why = connection.state === 'waiting' ? ` (${printable(connection.reason)})` : '';
   return [
