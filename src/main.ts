@@ -13,6 +13,8 @@ const options = {
 } as const;
 
 async function main(): Promise<void> {
+  const words = process.argv.slice(2);
+  if (await isForPeople(words)) return await runAsCli(words);
   const { values, positionals } = readArguments();
   if (values.help) return (await import('./help.ts')).printHelp();
   if (values.version) return (await import('./help.ts')).printVersion();
@@ -20,6 +22,20 @@ async function main(): Promise<void> {
   if (command === 'agent') return runAsAgent(values);
   const { runAsServer } = await import('./runAsServer.ts');
   await runAsServer(command, { environment: process.env, workingDirectory: process.cwd(), exit: process.exit });
+}
+
+/** Servers and agents load nothing for the question. */
+async function isForPeople([noun = '-']: readonly string[]): Promise<boolean> {
+  if (noun.startsWith('-') || commands.some((known) => known === noun)) return false;
+  const { cliNouns } = await import('#cli/nouns.ts');
+  return cliNouns.includes(noun);
+}
+
+/** The commands for people, over the public API. */
+async function runAsCli(words: readonly string[]): Promise<void> {
+  const { runCli } = await import('#cli/runCli.ts');
+  const { env: environment, stdin, stdout, stderr } = process;
+  process.exit(await runCli(words, { environment, workingDirectory: process.cwd(), stdin, stdout, stderr }));
 }
 
 function readArguments() {
@@ -33,9 +49,7 @@ function readArguments() {
 function readCommand([name = 'all', ...rest]: string[]): Command {
   const command = commands.find((known) => known === name);
   if (command && rest.length === 0) return command;
-  throw new StartupError(
-    `There is no command "${[name, ...rest].join(' ')}". The commands are ${commands.join(', ')}. See grove --help.`,
-  );
+  throw new StartupError(`There is no command "${[name, ...rest].join(' ')}". See grove --help.`);
 }
 
 async function runAsAgent({ directory, tools }: { directory?: string; tools?: string }): Promise<void> {

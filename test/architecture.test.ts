@@ -13,6 +13,7 @@ const mayImport: Record<string, readonly string[]> = {
     'agent',
     'auth',
     'backups',
+    'cli',
     'domain',
     'engines',
     'events',
@@ -40,6 +41,8 @@ const mayImport: Record<string, readonly string[]> = {
   jobs: ['store'],
   events: ['domain', 'store'],
   store: [],
+  cli: ['client'],
+  client: [],
   domain: [],
   lib: [],
 };
@@ -85,7 +88,7 @@ describe('the architecture', () => {
   test('is one direction: each folder imports only what the table allows', () => {
     const wrong = edges.filter(({ file, target }) => {
       const [from, to] = [folderOf(file), folderOf(target)];
-      if (from === to || to === 'lib' || to === 'generated') return false;
+      if (from === to || (from !== 'client' && (to === 'lib' || to === 'generated'))) return false;
       if (!(mayImport[from] ?? []).includes(to)) return true;
       return onlyFile[`${from} → ${to}`]?.includes(target) === false;
     });
@@ -115,6 +118,30 @@ describe('the architecture', () => {
     const having = (pattern: RegExp) => files.filter((file) => pattern.test(text.get(file) ?? ''));
     expect(having(/process\.env\b/)).toEqual(['main.ts']);
     expect(having(/process\.exit\b/)).toEqual(['main.ts']);
+  });
+
+  test('has a client that runs without the rest, in a browser too', () => {
+    const ofClient = files.filter((file) => folderOf(file) === 'client');
+    const packages = ofClient.flatMap((file) =>
+      [...(text.get(file) ?? '').matchAll(/from '([^.][^']*)'/g)].map(([, specifier = '']) => `${file}: ${specifier}`),
+    );
+    const allowed: Record<string, RegExp> = {
+      'client/apollo.ts': /^(@apollo\/client\/|rxjs$|graphql-ws$)/,
+      'client/urql.ts': /^(@urql\/core|graphql-ws)$/,
+    };
+    const wrong = packages.filter((found) => {
+      const [file = '', specifier = ''] = found.split(': ');
+      return !(allowed[file] ?? /^graphql-ws$/).test(specifier);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('loads Ink and React for the monitor alone, and the commands for people for them alone', () => {
+    const having = (pattern: RegExp) => files.filter((file) => pattern.test(text.get(file) ?? ''));
+    expect(having(/'(ink|react)'/)).toEqual(['cli/watch/monitor.ts']);
+    expect(having(/^import .*'[^']*\/monitor\.ts'/m).filter((file) => folderOf(file) === 'cli')).toEqual([]);
+    expect(having(/^import .*'#cli\//m)).toEqual(['help.ts']);
+    expect(having(/^import .*'\.\/help\.ts'/m).filter((file) => folderOf(file) === root)).toEqual([]);
   });
 
   test('has rules that wait for nothing', () => {

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 /** What `npm ci` makes after the installation: everything that the sources need and git does not hold. */
 const generators = [
   { tool: 'tools/prismaGenerate.ts', makes: 'src/generated', with: 'node_modules/prisma' },
+  { tool: 'tools/client.ts', makes: 'dist/client', with: 'node_modules/typescript' },
   { tool: 'tools/graphiql.ts', makes: 'dist/graphiql', with: 'node_modules/@graphiql' },
 ];
 

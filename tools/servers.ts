@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, globSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The servers that tests run and npm does not install: the program that tells that one is there, and its package by system. */
+/** The servers that tests run and npm does not install, and a terminal: the program that tells that one is there, and its package by system. */
 const servers = [
   { program: 'redis-server', packages: { 'apt-get': 'redis-server', dnf: 'redis', brew: 'redis' } },
+  { program: 'tmux', packages: { 'apt-get': 'tmux', dnf: 'tmux', brew: 'tmux' } },
   { program: 'postgres', packages: { 'apt-get': 'postgresql', dnf: 'postgresql-server', brew: 'postgresql@17' } },
 ];
 

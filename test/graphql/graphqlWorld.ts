@@ -108,7 +108,7 @@ export const at = (seconds: number): Date => new Date(Date.UTC(2026, 0, 1) + sec
 
 /** A cluster as an operation would have left it, with as many instances as told; the first is the primary. */
 export async function insertCluster(
-  { operations }: GraphqlWorld,
+  { operations }: Pick<GraphqlWorld, 'operations'>,
   { projectId }: Actor,
   {
     instances = 0,
@@ -180,7 +180,7 @@ const serving: Observation = {
 
 /** An operation on a cluster; unfinished unless `finishedAt` is given. */
 export async function insertOperation(
-  { operations }: GraphqlWorld,
+  { operations }: Pick<GraphqlWorld, 'operations'>,
   { projectId }: Actor,
   clusterId: string,
   data: Partial<Prisma.OperationUncheckedCreateInput> = {},

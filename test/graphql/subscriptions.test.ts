@@ -92,6 +92,18 @@ describe('events', () => {
     );
   });
 
+  test('without a cursor it begins with the cursor of now, behind which nothing is missed', async () => {
+    const cluster = await insertCluster(world, actor);
+    const stream = await world.subscribe(actor, document, { filter: { clusterIds: [cluster.globalId] } });
+    const cursor = await world.feed.cursorNow(actor.projectId);
+    expect((await stream.next())?.data.events).toMatchObject({ __typename: 'Heartbeat', cursor });
+    await stream.end();
+    await changeStatus(cluster.id, 'DOWN');
+    const resumed = await world.subscribe(actor, document, { after: cursor });
+    expect(await statuses(resumed, 'events', 1)).toEqual(['DOWN']);
+    await resumed.end();
+  });
+
   test('a cursor beyond the end is told as a gap; what is no cursor is refused', async () => {
     const gap = await world.subscribe(actor, document, { after: world.feed.encode(10n ** 9n) });
     expect((await gap.next())?.data.events).toMatchObject({ __typename: 'ResumeGap', reason: 'BEYOND_END' });
@@ -136,7 +148,7 @@ test.each([
     actor,
     `subscription { ${field}${args(cluster.globalId, operation.globalId)} { __typename } }`,
   );
-  if (field !== 'events') await stream.next();
+  await stream.next();
   const waiting = stream.next();
   await new Promise((turn) => setImmediate(turn));
   await stream.end();

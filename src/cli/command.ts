@@ -1,0 +1,70 @@
+import type { Api } from './api.ts';
+import type { ExitCode } from './exitCodes.ts';
+import type { Session } from './session.ts';
+
+/** What the process lends to a command. */
+export type CliHost = {
+  environment: Readonly<Record<string, string | undefined>>;
+  workingDirectory: string;
+  stdin: NodeJS.ReadStream;
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+};
+
+export type Option = {
+  type: 'string' | 'boolean';
+  multiple?: boolean;
+  /** How the value is called in the help. */
+  value?: string;
+  meaning: string;
+};
+
+type ValueOf<O extends Option> = O['type'] extends 'boolean' ? boolean : O['multiple'] extends true ? string[] : string;
+export type ValuesOf<Options extends Record<string, Option>> = { [Name in keyof Options]?: ValueOf<Options[Name]> };
+
+/** Every command has these. */
+export const commonOptions = {
+  json: { type: 'boolean', meaning: 'JSON on standard output, for programs' },
+  url: { type: 'string', value: 'URL', meaning: 'where Grove is (GROVE_URL)' },
+  'key-file': { type: 'string', value: 'FILE', meaning: 'a file with the API key (GROVE_KEY_FILE)' },
+  help: { type: 'boolean', meaning: 'this text' },
+} as const satisfies Record<string, Option>;
+
+export type Invocation<Options extends Record<string, Option> = Record<never, Option>> = {
+  /** What follows the command's words. */
+  argument: string;
+  values: ValuesOf<Options> & ValuesOf<typeof commonOptions>;
+  host: CliHost;
+  /** A line for people; nothing with `--json`. */
+  say(line: string): void;
+  /** What the command has found, as one line of JSON; nothing without `--json`. */
+  tell(value: unknown): void;
+  /** Where Grove is, and with which key. Throws a CliError that says how to sign in. */
+  session(): Promise<Session>;
+  api(): Promise<Api>;
+};
+
+export type Command = {
+  /** As it is typed after `grove`. */
+  words: string;
+  argument: { name: string; meaning: string } | null;
+  summary: string;
+  options: Record<string, Option>;
+  run(invocation: Invocation<Record<string, Option>>): Promise<ExitCode>;
+};
+
+type Definition<Options extends Record<string, Option>> = Omit<Command, 'options' | 'run' | 'argument'> & {
+  argument?: Command['argument'];
+  options?: Options;
+  run(invocation: Invocation<Options>): Promise<ExitCode>;
+};
+
+/** A command with the types of its options. */
+export function defineCommand<const Options extends Record<string, Option> = Record<never, Option>>({
+  argument = null,
+  options,
+  run,
+  ...rest
+}: Definition<Options>): Command {
+  return { ...rest, argument, options: options ?? {}, run: (invocation) => run(invocation as Invocation<Options>) };
+}

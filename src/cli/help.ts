@@ -1,0 +1,27 @@
+import { type Command, commonOptions, type Option } from './command.ts';
+
+/** The whole of one command. */
+export function helpOf({ words, argument, summary, options }: Command): string {
+  const argumentLines = argument === null ? [] : [['', `${argument.name}`, argument.meaning] as const];
+  const rows = [
+    ...argumentLines.map(([, name, meaning]) => [name, meaning] as const),
+    ...Object.entries<Option>({ ...options, ...commonOptions }).map(
+      ([name, { value, meaning }]) => [`--${name}${value === undefined ? '' : ` ${value}`}`, meaning] as const,
+    ),
+  ];
+  return `${usageOf({ words, argument })} [options]\n\n${summary}\n\n${columns(rows)}`;
+}
+
+/** The commands that begin with a word, or all of them. */
+export function overview(commands: readonly Command[]): string {
+  const rows = commands.map((command) => [usageOf(command), command.summary] as const);
+  return `${columns(rows)}\n  grove <command> --help tells the options.\n`;
+}
+
+const usageOf = ({ words, argument }: Pick<Command, 'words' | 'argument'>): string =>
+  `grove ${words}${argument === null ? '' : ` ${argument.name}`}`;
+
+function columns(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('');
+}

@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util';
+import { createApi } from './api.ts';
+import { CliError } from './cliError.ts';
+import { type CliHost, type Command, commonOptions, type Invocation } from './command.ts';
+import { commands } from './commands.ts';
+import { type ExitCode, exitCodes } from './exitCodes.ts';
+import { helpOf, overview } from './help.ts';
+import { openSession } from './session.ts';
+
+/** Runs the command that the words name, and answers with the exit code. Expected failures are told on standard error. */
+export async function runCli(words: readonly string[], host: CliHost): Promise<ExitCode> {
+  const wantsJson = words.includes('--json');
+  try {
+    return await dispatch(words, host);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    const { code, message, exitCode } = error;
+    host.stderr.write(wantsJson ? `${JSON.stringify({ error: { code, message } })}\n` : `grove: ${message}\n`);
+    return exitCode;
+  }
+}
+
+async function dispatch(words: readonly string[], host: CliHost): Promise<ExitCode> {
+  const command = commands.find((candidate) => begins(words, candidate));
+  if (command === undefined) return noSuchCommand(words, host);
+  const { values, positionals } = read(command, words.slice(command.words.split(' ').length));
+  if (values.help) {
+    host.stdout.write(`Usage: ${helpOf(command)}`);
+    return exitCodes.done;
+  }
+  const [argument = '', ...rest] = positionals;
+  if (command.argument !== null && argument === '') {
+    throw usage(command, `${command.argument.name} is missing: ${command.argument.meaning}.`);
+  }
+  const superfluous = command.argument === null ? positionals : rest;
+  if (superfluous.length > 0) throw usage(command, `"${superfluous.join(' ')}" is too much.`);
+  return await command.run(invocation(argument, values, host));
+}
+
+const begins = (words: readonly string[], command: Command): boolean =>
+  command.words.split(' ').every((word, index) => words[index] === word);
+
+function noSuchCommand(words: readonly string[], host: CliHost): ExitCode {
+  const [noun = ''] = words;
+  const siblings = commands.filter((command) => command.words.split(' ')[0] === noun);
+  const verb = words.slice(1).find((word) => !word.startsWith('-'));
+  if (verb === undefined && words.includes('--help')) {
+    host.stdout.write(overview(siblings));
+    return exitCodes.done;
+  }
+  const known = siblings.map((command) => `grove ${command.words}`).join(', ');
+  const wrong =
+    verb === undefined ? `grove ${noun} needs to know what to do` : `There is no command grove ${noun} ${verb}`;
+  throw new CliError('usage', 'USAGE', `${wrong}: ${known}.`);
+}
+
+function read(command: Command, words: readonly string[]) {
+  const options = { ...command.options, ...commonOptions };
+  try {
+    return parseArgs({ args: [...words], options, allowPositionals: true });
+  } catch (error) {
+    throw usage(command, (error as Error).message);
+  }
+}
+
+const usage = ({ words }: Command, message: string): CliError =>
+  new CliError('usage', 'USAGE', `${message} See grove ${words} --help.`);
+
+function invocation(argument: string, values: Invocation['values'], host: CliHost): Invocation {
+  const session = () => openSession(values, host);
+  return {
+    argument,
+    values,
+    host,
+    say: (line) => void (values.json || host.stdout.write(`${line}\n`)),
+    tell: (value) => void (values.json && host.stdout.write(`${JSON.stringify(value)}\n`)),
+    session,
+    api: async () => createApi(await session()),
+  };
+}

@@ -1,0 +1,272 @@
+import { once } from 'node:events';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '#lib/freePort.ts';
+import { createServerWorld } from '../server/serverWorld.ts';
+import { createTestOperations, type TestOperations } from '../support/operations.ts';
+import { person } from './person.ts';
+
+let operations: TestOperations;
+beforeAll(async () => {
+  operations = await createTestOperations();
+  return () => operations.close();
+});
+
+/** A Grove whose machines are fake, and somebody who has signed in to it. */
+async function signedIn() {
+  const world = await createServerWorld(operations);
+  const who = person();
+  const { code, err } = await who.grove(['login', '--url', world.url], `${world.key}\n`);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  return { ...who, world };
+}
+
+const withoutTimes = (text: string) => text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME');
+
+describe('clusters', () => {
+  test('are created, listed, read and deleted', async () => {
+    const { grove } = await signedIn();
+    expect((await grove(['clusters', 'list'])).out).toBe(
+      'There are no clusters. Make one with grove clusters create NAME.\n',
+    );
+    const created = await grove(['clusters', 'create', 'orders', '--engine', 'fake', '--instances', '2', '--wait']);
+    expect(created).toMatchObject({ code: 0, err: '' });
+    expect(created.out).toMatch(/^orders is BUILDING\.\n/);
+    expect(created.out).toMatch(/SUCCEEDED {2}join orders-2\n[\s\S]*CREATE_CLUSTER of orders: SUCCEEDED\n$/);
+
+    expect(withoutTimes((await grove(['clusters', 'list'])).out)).toMatchInlineSnapshot(`
+      "NAME    STATUS  HEALTH   ENGINE  INSTANCES  PRIMARY   CREATED
+      orders  ACTIVE  HEALTHY  fake 2  2          orders-1  TIME
+      "
+    `);
+    const { out } = await grove(['clusters', 'get', 'orders']);
+    expect(out).toMatch(/^name {7}orders\nid {9}\S+\nstatus {5}ACTIVE\nhealth {5}HEALTHY\n/);
+    expect(out).toMatch(/orders-2 {2}REPLICA {2}ACTIVE/);
+
+    const deleted = await grove(['clusters', 'delete', 'orders', '--yes', '--wait']);
+    expect(deleted).toMatchObject({ code: 0, out: expect.stringMatching(/DELETE_CLUSTER of orders: SUCCEEDED\n$/) });
+    expect((await grove(['clusters', 'list'])).out).toContain('There are no clusters');
+    expect((await grove(['clusters', 'list', '--deleted'])).out).toMatch(/orders {2}DELETED/);
+  });
+
+  test('are JSON for programs', async () => {
+    const { grove } = await signedIn();
+    const created = await grove(['clusters', 'create', 'orders', '--engine', 'fake', '--json']);
+    const { cluster, operation } = JSON.parse(created.out);
+    expect({ cluster, operation }).toMatchObject({
+      cluster: { name: 'orders', status: 'BUILDING' },
+      operation: { status: 'QUEUED' },
+    });
+    const watched = await grove(['operations', 'watch', operation.id, '--json']);
+    const states = watched.out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(states.at(-1)).toMatchObject({ id: operation.id, status: 'SUCCEEDED', progress: 1 });
+    expect(JSON.parse((await grove(['clusters', 'list', '--json'])).out)).toMatchObject([
+      { id: cluster.id, name: 'orders', status: 'ACTIVE' },
+    ]);
+    expect(JSON.parse((await grove(['clusters', 'get', cluster.id, '--json'])).out)).toMatchObject({
+      name: 'orders',
+      instances: { nodes: [{ name: 'orders-1', role: 'PRIMARY' }] },
+    });
+    expect(JSON.parse((await grove(['operations', 'list', '--cluster', 'orders', '--json'])).out)).toMatchObject([
+      { id: operation.id, kind: 'CREATE_CLUSTER' },
+    ]);
+  });
+
+  test('are not deleted by a pipe that has not said so', async () => {
+    const { grove } = await signedIn();
+    await grove(['clusters', 'create', 'orders', '--engine', 'fake', '--wait']);
+    expect(await grove(['clusters', 'delete', 'orders'], 'orders\n')).toMatchObject({
+      code: 2,
+      err: 'grove: Add --yes to delete "orders" with all its data.\n',
+    });
+    expect((await grove(['clusters', 'list'])).out).toMatch(/orders {2}ACTIVE/);
+  });
+});
+
+describe('a failure', () => {
+  test('of an operation is an exit code of 1, with the step and its reason', async () => {
+    const { grove } = await signedIn();
+    operations.machines.interfere((call) =>
+      call === 'verify' ? Promise.reject(new Error('the row was not there')) : Promise.resolve(),
+    );
+    onTestFinished(() => operations.machines.interfere(() => Promise.resolve()));
+    const { code, out } = await grove(['clusters', 'create', 'orders', '--engine', 'fake', '--wait']);
+    expect({ code, last: out.trim().split('\n').at(-1) }).toEqual({
+      code: 1,
+      last: expect.stringMatching(/^CREATE_CLUSTER of orders: FAILED in "verify the cluster": /),
+    });
+  });
+
+  test('is told in Grove’s own words', async () => {
+    const { grove } = await signedIn();
+    await grove(['clusters', 'create', 'orders', '--engine', 'fake', '--wait']);
+    const create = ['clusters', 'create', 'orders', '--engine', 'fake'];
+    expect(await grove(create)).toEqual({
+      code: 1,
+      out: '',
+      err: 'grove: The name "orders" is taken by another cluster of this project.\n',
+    });
+    expect(await grove([...create, '--json'])).toEqual({
+      code: 1,
+      out: '',
+      err: '{"error":{"code":"NAME_TAKEN","message":"The name \\"orders\\" is taken by another cluster of this project."}}\n',
+    });
+    expect(await grove(['clusters', 'create', 'x', '--engine', 'fake', '--allow', '10.0.0.1/8'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('accessRules.0.cidr'),
+    });
+    expect(await grove(['clusters', 'get', 'nothing'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('See grove clusters list'),
+    });
+    expect(await grove(['operations', 'watch', 'nothing'])).toMatchObject({
+      code: 1,
+      err: 'grove: The operation does not exist in this project.\n',
+    });
+  });
+
+  test('of the command line is an exit code of 2 and names the help', async () => {
+    const { grove, run } = person();
+    for (const words of [
+      ['clusters'],
+      ['clusters', 'destroy'],
+      ['clusters', 'get'],
+      ['clusters', 'list', 'x'],
+      ['watch', '--frobnicate'],
+      ['clusters', 'create', 'x', '--instances', 'two', '--url', 'http://127.0.0.1:1', '--key-file', '/dev/null'],
+    ]) {
+      const { code, out, err } = await grove(words);
+      expect({ code, out, lines: err.trim().split('\n').length }, words.join(' ')).toEqual({
+        code: 2,
+        out: '',
+        lines: 1,
+      });
+    }
+    expect(await run(['clusters', 'get'])).toEqual({
+      code: 2,
+      out: '',
+      err: 'grove: CLUSTER is missing: the name or the id of a cluster. See grove clusters get --help.\n',
+    });
+  });
+
+  test('to reach Grove says where it was looked for', async () => {
+    const { grove, home } = person();
+    writeFileSync(join(home, 'key'), 'grv_a_b');
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const { code, err } = await grove(['clusters', 'list', '--url', url, '--key-file', 'key']);
+    expect({ code, err }).toEqual({
+      code: 4,
+      err: `grove: No Grove answers at ${url} (ECONNREFUSED). Start it with npm start, or say where it is with --url or GROVE_URL.\n`,
+    });
+  });
+});
+
+describe('signing in', () => {
+  test('keeps the key where only its owner can read it, and only one that is accepted', async () => {
+    const { url, key } = await createServerWorld(operations);
+    const { grove, home } = person();
+    expect(await grove(['login', '--url', url], 'grv_wrong_key\n')).toMatchObject({ code: 3, out: '' });
+    expect(await grove(['clusters', 'list', '--url', url])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining(`grove login --url ${url}`),
+    });
+    const { code, out } = await grove(['login', '--url', url], key);
+    expect({ code, out }).toMatchObject({ code: 0, out: expect.stringContaining('(ADMIN)') });
+    expect(out).not.toContain(key);
+    const file = join(home, '.config/grove/login.json');
+    expect((statSync(file).mode & 0o777).toString(8)).toBe('600');
+    expect((await grove(['clusters', 'list'])).code).toBe(0);
+    await grove(['logout']);
+    expect((await grove(['clusters', 'list', '--url', url])).code).toBe(3);
+  });
+
+  test('is not needed beside the data directory of a Grove on this host', async () => {
+    const { url, key } = await createServerWorld(operations);
+    const { grove, home } = person({ GROVE_URL: url });
+    mkdirSync(join(home, 'data'));
+    writeFileSync(join(home, 'data/admin.key'), `${key}\n`);
+    expect((await grove(['clusters', 'list'])).code).toBe(0);
+  });
+
+  test('no key goes to a place that it is not of', async () => {
+    const { world, grove, home } = await signedIn();
+    mkdirSync(join(home, 'data'));
+    writeFileSync(join(home, 'data/admin.key'), world.key);
+    const heard: (string | undefined)[] = [];
+    const stranger = createServer((request, response) => {
+      heard.push(request.headers.authorization);
+      response.end('{}');
+    }).listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    onTestFinished(() => void stranger.close());
+    // A name that is not this host's as far as the command line can know.
+    const port = (stranger.address() as AddressInfo).port;
+    const { code } = await grove(['clusters', 'list', '--url', `http://127.0.0.1.nip.invalid:${port}`]);
+    expect({ code, heard }).toEqual({ code: 3, heard: [] });
+  });
+
+  test('another program’s port is not taken for Grove', async () => {
+    const other = createServer((_request, response) => response.end('<html>')).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    onTestFinished(() => void other.close());
+    const { grove, home } = person();
+    writeFileSync(join(home, 'key'), 'grv_a_b');
+    const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+    expect(await grove(['clusters', 'list', '--url', url, '--key-file', 'key'])).toMatchObject({
+      code: 4,
+      err: expect.stringContaining('not as Grove does'),
+    });
+  });
+});
+
+describe('grove watch where the output is no terminal', () => {
+  test('prints every event as a line of JSON, and ends when nobody reads any more', async () => {
+    const { start, world } = await signedIn();
+    const after = await world.feed.cursorNow(world.actor.projectId);
+    const child = start(['watch', '--after', after]);
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    for (const label of ['one', 'two', 'three']) await world.write(label);
+    for (const label of ['one', 'two', 'three']) {
+      const { value } = await lines.next();
+      expect(JSON.parse(value ?? '')).toMatchObject({
+        type: 'CLUSTER_UPDATED',
+        toStatus: label,
+        cursor: expect.any(String),
+        actor: { name: 'test key' },
+      });
+    }
+    const ended = once(child, 'exit');
+    child.stdout.destroy();
+    await world.write('to nobody');
+    await world.write('to nobody');
+    expect(await ended).toEqual([0, null]);
+  });
+
+  test('tells a key that is taken back as not signed in', async () => {
+    const { world, home, grove } = await signedIn();
+    const expiring = await world.createKey('VIEWER', new Date(Date.now() + 1_500));
+    writeFileSync(join(home, 'key'), expiring.key);
+    expect(await grove(['watch', '--key-file', 'key'])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('does not accept the key'),
+    });
+  });
+});
+
+test('every command has a help that names its options, and is in the help of all', async () => {
+  const { grove, run } = person();
+  const { out } = await run(['--help']);
+  const commands = [...out.matchAll(/^ {2}grove ((?:[a-z]+ ?)+)/gm)].map(([, words = '']) => words.trim().split(' '));
+  expect(commands.length).toBeGreaterThan(8);
+  for (const words of commands) {
+    const help = await grove([...words, '--help']);
+    expect(help, words.join(' ')).toMatchObject({ code: 0, err: '', out: expect.stringContaining('--json') });
+  }
+});
