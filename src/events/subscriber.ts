@@ -100,7 +100,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
   }
 
   #wants(event: LoggedEvent): boolean {
-    return this.#deps.subscription.filter?.(event) ?? true;
+    return this.#deps.subscription.filter?.wants(event) ?? true;
   }
 
   #keep(event: LoggedEvent, bytes: number): void {
@@ -220,12 +220,14 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
     const events = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
+    const after = this.#sent;
     this.#sent = this.#offered;
-    return { kind: 'batch', events, cursor: reader.cursor(this.#sent) };
+    const { filter } = this.#deps.subscription;
+    return reader.batch({ filterKey: filter?.key ?? '', after, upTo: this.#sent, events });
   }
 
   #heartbeat(reader: ProjectReader): FeedMessage {
-    return { kind: 'heartbeat', cursor: reader.cursor(this.#sent), at: this.#deps.clock.now() };
+    return reader.heartbeat(this.#sent, this.#deps.clock.now());
   }
 
   #woken(): Promise<void> {

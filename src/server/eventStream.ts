@@ -1,6 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 import type { FetchAPI, Plugin } from 'graphql-yoga';
 import { isAsyncIterable } from 'graphql-yoga';
+import { serialised } from './serialised.ts';
 
 const MEDIA_TYPE = 'text/event-stream';
 const JSON_TYPE = 'application/json';
@@ -61,7 +62,7 @@ function eventStream(results: AsyncIterable<ExecutionResult>, fetchAPI: FetchAPI
 
 function nextEvent(result: ExecutionResult): string {
   const cursor = cursorOf(result);
-  return `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${JSON.stringify(result)}\n\n`;
+  return `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${serialised(result)}\n\n`;
 }
 
 /** A subscription has one root field; its messages carry their cursor if the client selects it. */

@@ -13,6 +13,7 @@ import { authenticate } from '#auth/authenticate.ts';
 import { bearerToken } from '#auth/bearerToken.ts';
 import type { Actor } from '#domain/actor.ts';
 import type { GraphqlDeps } from '#graphql/context.ts';
+import { framedResponses } from './framedResponses.ts';
 import { type GraphqlYoga, MAX_REQUEST_BYTES } from './graphqlYoga.ts';
 import type { KeyWatch } from './keyWatch.ts';
 import { maskError } from './maskError.ts';
@@ -35,6 +36,7 @@ export type GraphqlSocket = {
 type Connection = { socket: WebSocket; actor: Actor | null };
 type ConnectionContext = Context<Record<string, unknown>, Connection>;
 
+const BAD_REQUEST = 4400;
 const FORBIDDEN = 4403;
 const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
@@ -53,9 +55,13 @@ export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
   });
   const server = makeServer<Record<string, unknown>, Connection>({
     onConnect: (context) => signIn(deps, context),
-    onSubscribe: (context, _id, payload) => prepare(deps, context.extra, payload),
-    execute: (args) => (args.rootValue as Executors).execute(args),
-    subscribe: (args) => (args.rootValue as Executors).subscribe(args),
+    onSubscribe: (context, id, payload) => prepare(deps, context.extra, { ...payload, id }),
+    execute: (args) => (args.rootValue as Request).execute(args),
+    subscribe: async (args) => {
+      const { subscribe, framing } = args.rootValue as Request;
+      const answer = await subscribe(args);
+      return Symbol.asyncIterator in answer ? framedResponses(answer, framing) : answer;
+    },
   });
   sockets.on('connection', (socket) => serve({ server, socket, logger, closing }));
   const endPings = pingClients(sockets);
@@ -94,7 +100,10 @@ function serve({ server, socket, logger, closing }: Serving): void {
       close: (code, reason) => socket.close(code, reason),
       onMessage: (handle) =>
         socket.on('message', (message) => {
+          // What comes behind a fault is not carried out: the client is told that it was sent away.
+          if (socket.readyState !== WebSocket.OPEN) return;
           handle(String(message)).catch((error: unknown) => {
+            if (isOfServersOnly(error)) return socket.close(BAD_REQUEST, 'Only servers send such messages');
             logger.error({ err: error }, 'a WebSocket message could not be handled');
             socket.close(INTERNAL_ERROR, 'Internal error');
           });
@@ -135,12 +144,14 @@ function keyFrom({ authorization, Authorization, apiKey }: Record<string, unknow
 }
 
 type Executors = Pick<ReturnType<GraphqlYoga['getEnveloped']>, 'execute' | 'subscribe'>;
+/** What one request is carried out with, handed through graphql-ws. */
+type Request = Executors & { framing: Parameters<typeof framedResponses>[1] };
 
 /** Through the same pipeline as over HTTP. */
 async function prepare(
   { yoga, operations }: GraphqlSocketDeps,
-  { actor }: Connection,
-  { query, variables, operationName }: SubscribePayload,
+  { socket, actor }: Connection,
+  { id, query, variables, operationName }: SubscribePayload & { id: string },
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   if (actor === null) throw new Error('An operation came before the sign-in.');
   const params = { query, variables: variables ?? {}, ...(operationName ? { operationName } : {}) };
@@ -155,7 +166,7 @@ async function prepare(
       operationName: operationName ?? null,
       variableValues: variables ?? {},
       contextValue: await contextFactory(),
-      rootValue: { execute, subscribe } satisfies Executors,
+      rootValue: { execute, subscribe, framing: { id, send: (message) => send(socket, message) } } satisfies Request,
     };
   } catch (error) {
     return [maskError(error, operations.logger)];
@@ -168,6 +179,11 @@ function send(socket: WebSocket, message: string): Promise<void> {
     if (socket.readyState !== WebSocket.OPEN) return resolve();
     socket.send(message, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/** graphql-ws takes a message that only servers send for a fault of its own; it throws nothing else of this kind. */
+function isOfServersOnly(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Unexpected message of type');
 }
 
 function isComplete(message: string): boolean {

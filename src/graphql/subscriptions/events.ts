@@ -1,8 +1,8 @@
 import type { FeedMessage } from '#events/feed.ts';
 import { builder } from '../builder.ts';
 import { expected, requireActor } from '../errors.ts';
-import { EventFilter, eventPredicate } from '../types/Event.ts';
-import { messageTypes } from './messages.ts';
+import { EventFilter, feedFilter } from '../types/Event.ts';
+import { messageTypes, ofTheActorsProject } from './messages.ts';
 
 const EventMessage = builder.unionType('EventMessage', {
   description: 'What the stream of events says. More members may be added.',
@@ -23,9 +23,9 @@ builder.subscriptionField('events', (t) =>
         context.feed.subscribe({
           projectId: requireActor(context).projectId,
           after,
-          filter: eventPredicate(filter ?? {}),
+          filter: feedFilter(filter ?? {}),
         }),
       ),
-    resolve: (message) => message as FeedMessage,
+    resolve: (message, _args, context) => ofTheActorsProject(context, message as FeedMessage),
   }),
 );

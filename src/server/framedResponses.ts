@@ -1,0 +1,40 @@
+import type { ExecutionResult } from 'graphql';
+import { serialised } from './serialised.ts';
+
+type Framing = {
+  /** The id that the client gave to its subscription. */
+  id: string;
+  /** Ends when the message has left this process: whoever reads slowly is sent slowly. */
+  send(message: string): Promise<void>;
+};
+
+/**
+ * A stream for graphql-ws that sends its `next` messages itself, so that a result that is shared is written as JSON once, and that
+ * yields nothing. graphql-ws does the rest: it sees the end, or the error, and the client's `complete`.
+ */
+export function framedResponses(
+  responses: AsyncIterable<ExecutionResult>,
+  { id, send }: Framing,
+): AsyncIterableIterator<never> {
+  const iterator = responses[Symbol.asyncIterator]();
+  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+  let ended = false;
+  const framed: AsyncIterableIterator<never> = {
+    [Symbol.asyncIterator]: () => framed,
+    async next() {
+      while (!ended) {
+        const { done, value } = await iterator.next();
+        if (done) break;
+        // The client may have completed it meanwhile: nothing may come after that.
+        if (!ended) await send(`${head}${serialised(value)}}`);
+      }
+      return { done: true, value: undefined };
+    },
+    async return() {
+      ended = true;
+      await iterator.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+  return framed;
+}
