@@ -30,7 +30,7 @@ export const shareableFields: Readonly<Record<string, readonly string[]>> = {
     ...['instanceCount', 'instanceSize', 'instances', 'name', 'primary', 'status', 'statusChangedAt', 'statusReason'],
     ...['updatedAt', 'version'],
   ],
-  Endpoint: ['dnsName', 'host', 'instance', 'kind', 'port', 'uri'],
+  Endpoint: ['dnsName', 'host', 'kind', 'port', 'uri'],
   Health: ['changedAt', 'level', 'reasons'],
   HealthReason: ['code', 'instance', 'message'],
   InstanceConnection: ['nodes', 'totalCount'],
