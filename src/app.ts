@@ -197,6 +197,6 @@ async function work({ config, closers }: Starting, operations: OperationDeps): P
     runOperation(operations, operationId, AbortSignal.any([signal, stopping.signal])),
   );
   closers.add('the operations', () => stopping.abort());
-  const monitors = startMonitors(operations, { soleProcess });
+  const monitors = startMonitors(operations, { soleProcess, retention: config.eventRetention });
   closers.add('the monitors', () => monitors.close());
 }

@@ -1,4 +1,5 @@
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
+import { type EventRetention, eventRetention } from './eventRetention.ts';
 import { instancePresence } from './instancePresence.ts';
 import { lateOperations } from './lateOperations.ts';
 import { holdLease, releaseLease } from './lease.ts';
@@ -10,9 +11,14 @@ const leaseTtlMs = 5000;
 /** Runs every monitor until `close`, each in its own rhythm and in one process at a time. */
 export function startMonitors(
   deps: MonitorDeps,
-  { soleProcess }: { soleProcess: boolean },
+  { soleProcess, retention }: { soleProcess: boolean; retention: EventRetention },
 ): { close(): Promise<void> } {
-  const monitors = [silentInstances(deps), instancePresence(deps), lateOperations(deps)];
+  const monitors = [
+    silentInstances(deps),
+    instancePresence(deps),
+    lateOperations(deps),
+    eventRetention({ ...deps, retention }),
+  ];
   const closing = new AbortController();
   const loops = monitors.map((monitor) => watch(deps, monitor, { soleProcess, closing: closing.signal }));
   return {
