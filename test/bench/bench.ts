@@ -2,10 +2,11 @@ import { createClosers } from '#lib/closers.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { clustersPage } from './clustersPage.ts';
 import { creationTime } from './creationTime.ts';
+import { realtime } from './realtime.ts';
 import { residentMemory } from './residentMemory.ts';
 import { startTime } from './startTime.ts';
 
-const benchmarks: Record<string, Benchmark> = { creationTime, clustersPage, residentMemory, startTime };
+const benchmarks: Record<string, Benchmark> = { creationTime, clustersPage, realtime, residentMemory, startTime };
 
 const tell = (line: string) => process.stdout.write(`${line}\n`);
 const closers = createClosers((name, error) => tell(`${name} could not be cleaned up: ${String(error)}`));

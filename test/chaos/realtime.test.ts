@@ -85,6 +85,7 @@ describe.skipIf(!redisIsInstalled)(`realtime under faults${redisHint}`, () => {
     await Promise.all([...load, disconnects]);
     await everybodyHears('the end');
     await expectWholeLists();
+    expect(world.ended()).toEqual([]);
     const connections = world.subscribers.reduce((sum, subscriber) => sum + subscriber.connections, 0);
     const counts = [...done].map(([kind, count]) => `${kind} ${count}`).join(', ');
     console.info(`${(await world.logged()).length} events, ${connections} connections; ${counts}`);

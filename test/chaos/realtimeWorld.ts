@@ -9,6 +9,7 @@ import { transact } from '#events/transact.ts';
 import { systemClock } from '#lib/clock.ts';
 import { type Closers, createClosers } from '#lib/closers.ts';
 import { freePort } from '#lib/freePort.ts';
+import { processIsRunning } from '#lib/processes.ts';
 import { createDatabase, type Database } from '#store/database.ts';
 import { startTemporaryPostgres } from '../../tools/temporaryPostgres.ts';
 import { createApiClient } from '../support/apiClient.ts';
@@ -22,6 +23,8 @@ export type RealtimeWorld = {
   home: GroveHome;
   redis: RedisServer;
   subscribers: readonly RealtimeSubscriber[];
+  /** What the nodes printed that ended though nobody had killed them. */
+  ended(): string[];
   /** Ends one of the two api processes with SIGKILL and starts it again. */
   killNode(index: 0 | 1): Promise<void>;
   /** Ends Redis as a power cut does and starts it again after a while. */
@@ -69,6 +72,7 @@ async function build(count: number, closers: Closers): Promise<RealtimeWorld> {
   const client = createApiClient(nodes[0].url, key);
   const start = await cursorNow(client);
 
+  const ended: string[] = [];
   const db = createDatabase(postgres.url, { poolSize: 4 });
   closers.add('the database', () => db.$disconnect());
   const bus = await createRedisBus({ url: redis.url, logger: pino({ level: 'silent' }) });
@@ -83,9 +87,11 @@ async function build(count: number, closers: Closers): Promise<RealtimeWorld> {
     home,
     redis,
     subscribers,
+    ended: () => [...ended, ...nodes.filter((node) => !processIsRunning(node.pid)).map((node) => node.output())],
     async killNode(index) {
+      if (!processIsRunning(nodes[index].pid)) ended.push(nodes[index].output());
       await nodes[index].kill();
-      nodes[index] = await startNode(index);
+      nodes[index] = await startAgain(() => startNode(index));
     },
     async restartRedis(awayMs) {
       await redis.kill();
@@ -106,6 +112,17 @@ async function build(count: number, closers: Closers): Promise<RealtimeWorld> {
     logged: () => loggedAfter(db, { projectId, seq: eventSeq, cursor: start }),
     close: () => closers.closeAll(),
   };
+}
+
+/** As a service manager does: a node that finds no PostgreSQL or no Redis at its start says so and ends. */
+async function startAgain(start: () => Promise<GroveProcess>): Promise<GroveProcess> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (attempt === 20) throw error;
+    }
+  }
 }
 
 async function restartPostgres(db: Database): Promise<void> {
