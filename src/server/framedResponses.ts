@@ -1,12 +1,15 @@
 import type { ExecutionResult } from 'graphql';
 import { serialised } from './serialised.ts';
+import { textFrame } from './textFrame.ts';
 
 type Framing = {
   /** The id that the client gave to its subscription. */
   id: string;
-  /** Ends when the message has left this process: whoever reads slowly is sent slowly. */
-  send(message: string): Promise<void>;
+  /** Returns a promise where the next message should wait: whoever reads slowly is sent slowly. */
+  sendFrame(frame: Buffer): Promise<void> | undefined;
 };
+
+const tail = Buffer.from('}');
 
 /**
  * A stream for graphql-ws that sends its `next` messages itself, so that a result that is shared is written as JSON once, and that
@@ -14,10 +17,10 @@ type Framing = {
  */
 export function framedResponses(
   responses: AsyncIterable<ExecutionResult>,
-  { id, send }: Framing,
+  { id, sendFrame }: Framing,
 ): AsyncIterableIterator<never> {
   const iterator = responses[Symbol.asyncIterator]();
-  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+  const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
   let ended = false;
   const framed: AsyncIterableIterator<never> = {
     [Symbol.asyncIterator]: () => framed,
@@ -26,7 +29,9 @@ export function framedResponses(
         const { done, value } = await iterator.next();
         if (done) break;
         // The client may have completed it meanwhile: nothing may come after that.
-        if (!ended) await send(`${head}${serialised(value)}}`);
+        if (ended) break;
+        const sending = sendFrame(textFrame(head, serialised(value), tail));
+        if (sending !== undefined) await sending;
       }
       return { done: true, value: undefined };
     },
