@@ -20,7 +20,7 @@ export function framedResponses(
   { id, sendFrame }: Framing,
 ): AsyncIterableIterator<never> {
   const iterator = responses[Symbol.asyncIterator]();
-  const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+  const head = ownBuffer(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
   let ended = false;
   const framed: AsyncIterableIterator<never> = {
     [Symbol.asyncIterator]: () => framed,
@@ -42,4 +42,11 @@ export function framedResponses(
     },
   };
   return framed;
+}
+
+/** Not a piece of the common pool: kept for as long as the subscription, it would keep eight KiB of that. */
+function ownBuffer(text: string): Buffer {
+  const buffer = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  buffer.write(text);
+  return buffer;
 }

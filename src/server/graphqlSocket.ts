@@ -61,6 +61,8 @@ export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
     execute: (args) => (args.rootValue as Request).execute(args),
     subscribe: async (args) => {
       const { subscribe, framing } = args.rootValue as Request;
+      // graphql-ws holds the arguments for as long as the stream, and what is in here is as much as the rest of it.
+      Object.assign(args, { rootValue: null });
       const answer = await subscribe(args);
       return Symbol.asyncIterator in answer ? framedResponses(answer, framing) : answer;
     },
