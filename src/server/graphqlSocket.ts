@@ -192,7 +192,7 @@ function send(socket: WebSocket, message: string): Promise<void> {
 }
 
 /**
- * As `send`, for the many messages of streams: a whole frame in one write past ws, which costs half. ws writes its own frames whole
+ * As `send`, for the many messages of streams: a whole frame in one write past ws, where ws makes two parts. ws writes its own frames whole
  * and at once too, since nothing is compressed, so that the two never mix. Waits only where what the client has not taken yet has
  * piled up.
  */
