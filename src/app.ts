@@ -217,7 +217,7 @@ async function work({ config, closers }: Starting, operations: OperationDeps): P
   );
   await operations.jobs.workBackups((job, attempt) => takeScheduledBackup(operations, job.clusterId, attempt));
   closers.add('the operations', () => stopping.abort());
-  const monitors = startMonitors(operations, { soleProcess });
+  const monitors = startMonitors(operations, { soleProcess, retention: config.eventRetention });
   closers.add('the monitors', () => monitors.close());
   const deliveries = await startDeliveries({ ...operations, describe: eventAsJson }, { soleProcess });
   closers.add('the webhooks', () => deliveries.close());

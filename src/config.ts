@@ -4,6 +4,7 @@ import type { StoreSettings } from '#backups/storeSettings.ts';
 import { canonicalCidr, isLoopbackNetwork } from '#domain/cidr.ts';
 import { limits } from '#domain/limits.ts';
 import type { QuotaLimits } from '#domain/quota.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
 import { StartupError } from '#lib/startupError.ts';
 
 const seconds = (fallback: number) => z.coerce.number('must be a number').positive('must be above 0').default(fallback);
@@ -12,6 +13,18 @@ const whole = (minimum: number, maximum: number) => {
   const range = `must be a whole number from ${minimum} to ${maximum}`;
   return z.coerce.number(range).int(range).min(minimum, range).max(maximum, range);
 };
+
+/** `7` or `7,billing=30`. Null: it is neither. */
+function parseRetention(text: string): Config['eventRetention'] | null {
+  const [first = '', ...others] = text.split(',');
+  const named = others.map((part) => /^\s*(.+?)\s*=\s*(\S+)\s*$/.exec(part));
+  const days = [first, ...named.map((match) => match?.[2] ?? '')].map((value) =>
+    value.trim() === '' ? 0 : Number(value),
+  );
+  if (!days.every((count) => Number.isFinite(count) && count > 0)) return null;
+  const daysByProject = Object.fromEntries(named.map((match, index) => [match?.[1], days[index + 1]]));
+  return { days: days[0] ?? 0, daysByProject };
+}
 
 /** An empty variable is one that is not set: Compose files and CI pass on what they do not know as "". */
 const optional = <T extends z.ZodType>(schema: T) =>
@@ -82,6 +95,15 @@ const environmentSchema = z.object({
   ),
   GROVE_BACKUP_S3_ACCESS_KEY_ID: optional(z.string().optional()),
   GROVE_BACKUP_S3_SECRET_ACCESS_KEY: optional(z.string().optional()),
+  GROVE_EVENT_RETENTION_DAYS: optional(
+    z
+      .string()
+      .default('7')
+      .refine(
+        (text) => parseRetention(text) !== null,
+        'must be a number of days above 0, and may name projects that differ, like 7,billing=30',
+      ),
+  ),
   PATH: z.string().default('/usr/local/bin:/usr/bin:/bin'),
 });
 
@@ -108,6 +130,10 @@ export const settings: readonly { name: string; meaning: string }[] = [
   { name: 'GROVE_LOG_LEVEL', meaning: 'trace, debug, info, warn, error, fatal or silent (default: info)' },
   { name: 'GROVE_AGENT_LEASE_SECONDS', meaning: 'silence after which an instance is UNREACHABLE (default: 10)' },
   { name: 'GROVE_OPERATIONS_AT_ONCE', meaning: 'operations that one worker runs at once (default: 8)' },
+  {
+    name: 'GROVE_EVENT_RETENTION_DAYS',
+    meaning: 'days that the log keeps events; projects may differ: 7,billing=30 (default: 7)',
+  },
   {
     name: 'GROVE_WEBHOOK_ALLOW_PRIVATE',
     meaning: 'networks that webhooks may reach although they are not public, with commas between (default: none)',
@@ -149,6 +175,8 @@ export type Config = {
   quotaDefaults: QuotaLimits;
   /** Null: a directory in the data directory. */
   backupStore: StoreSettings | null;
+  /** How long events are kept, in days. */
+  eventRetention: { days: number; daysByProject: Record<string, number> };
   path: string;
 };
 
@@ -183,6 +211,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv, workingDirectory: str
       BACKUPS: values.GROVE_QUOTA_BACKUPS,
     },
     backupStore: backupStore(values, workingDirectory),
+    eventRetention: assertPresent(parseRetention(values.GROVE_EVENT_RETENTION_DAYS), 'a retention'),
     path: values.PATH,
   };
 }

@@ -7,10 +7,13 @@ import { serverUser } from '#lib/serverUser.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#store/embeddedPostgres.ts';
 
 /** Nothing in it needs to survive the machine. */
-const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' };
+const defaults = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' };
 
-/** A PostgreSQL server with an empty database, for a tool or a test run. `stop` removes every trace of it. */
-export async function startTemporaryPostgres(): Promise<EmbeddedPostgres> {
+/**
+ * A PostgreSQL server with an empty database, for a tool or a test run. `stop` removes every trace of it. If it is killed it is
+ * started again at the same place; `synchronous_commit: 'on'` then makes it remember every commit.
+ */
+export async function startTemporaryPostgres(more: Record<string, string> = {}): Promise<EmbeddedPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'grove-temporary-'));
   await chmod(directory, 0o711);
   const user = serverUser();
@@ -19,6 +22,7 @@ export async function startTemporaryPostgres(): Promise<EmbeddedPostgres> {
     throw new Error(`npm has no embedded PostgreSQL for ${process.platform} on ${process.arch}, or left it out.`);
   }
   const logger = createLogger({ level: 'warn', pretty: false });
+  const settings = { ...defaults, ...more };
   const server = await startEmbeddedPostgres({ directory, binDirectory, serverUser: user, logger, settings });
   return {
     url: server.url,

@@ -39,11 +39,11 @@ export async function createEventLog(db: EventLogDatabase): Promise<EventLog> {
     newest: async (projectId, take) =>
       (await db.event.findMany({ where: { projectId }, orderBy: { seq: 'desc' }, take })).map(toLogged).reverse(),
     async beforeOldest(projectId) {
-      const [oldest, project] = await Promise.all([
-        db.event.findFirst({ where: { projectId }, orderBy: { seq: 'asc' }, select: { seq: true } }),
-        db.project.findUnique({ where: { id: projectId }, select: { eventSeq: true } }),
-      ]);
-      return oldest === null ? (project?.eventSeq ?? 0n) : oldest.seq - 1n;
+      // One statement: between two, the log's first event could come.
+      const [row] = await db.$queryRaw<{ seq: bigint | null }[]>(Prisma.sql`
+        SELECT coalesce((SELECT min(seq) - 1 FROM event WHERE project_id = p.id), p.event_seq) AS seq
+        FROM project p WHERE p.id = ${projectId}::uuid`);
+      return row?.seq ?? 0n;
     },
     async heads(projectIds) {
       // One statement, so that the numbers belong to the epoch.
@@ -63,12 +63,15 @@ function epochOf(identity: string): Epoch {
 /**
  * What tells one history of the store from another. The timeline changes when the store is restored to a point in time and also
  * when a standby is promoted: the standby may have missed the last commits, so that numbers were given twice. A gap is said in both.
+ * PG_VERSION is written when the server's directory is made, and its change time is not among what a copy of files takes along:
+ * a directory that was put back from one has another. It also differs where files were moved to another disk, which costs a gap.
  */
 const identityParts = {
   store: Prisma.sql`(SELECT id::text FROM store_identity)`,
   database: Prisma.sql`(SELECT oid::text FROM pg_database WHERE datname = current_database())`,
   logTable: Prisma.sql`to_regclass('event')::oid::text`,
   server: Prisma.sql`(SELECT system_identifier::text FROM pg_control_system())`,
+  files: Prisma.sql`(SELECT extract(epoch FROM change)::text FROM pg_stat_file('PG_VERSION'))`,
   timeline: Prisma.sql`CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END`,
 };
 

@@ -10,7 +10,11 @@ import { Subscriber } from './subscriber.ts';
 /** Why a stream cannot be whole: the cursor is older than the log, from another history of the store, or beyond its end. */
 export type GapReason = 'OUT_OF_RETENTION' | 'FOREIGN_EPOCH' | 'BEYOND_END';
 
-/** Every message carries the cursor to go on from, except a gap: `oldestCursor` is before the oldest event that is kept. */
+/**
+ * Every message carries the cursor to go on from, except a gap: `oldestCursor` is before the oldest event that is kept.
+ * Never changed: subscribers that are at the same place with the same filter share one object, so that what is made of a message
+ * can be made once.
+ */
 export type FeedMessage =
   | { kind: 'batch'; events: LoggedEvent[]; cursor: string }
   | { kind: 'heartbeat'; cursor: string; at: Date }
@@ -19,12 +23,15 @@ export type FeedMessage =
   /** The last message: the subscriber was too slow. Nothing after the cursor was sent. */
   | { kind: 'overflow'; cursor: string };
 
+/** Filters with the same key (not empty) must want the same events: their subscribers are handed the same messages. */
+export type EventFilter = { key: string; wants(event: LoggedEvent): boolean };
+
 export type Subscription = {
   projectId: string;
   /** Null: from now on. */
   after: string | null;
-  /** Which events to send; the cursor passes the others all the same. */
-  filter?: (event: LoggedEvent) => boolean;
+  /** Which events to send; the cursor passes the others all the same. Left out: all. */
+  filter?: EventFilter;
   /** Ends the stream. */
   signal?: AbortSignal;
 };

@@ -1,7 +1,7 @@
 import { type Epoch, encodeCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
 import type { EventLog } from './eventLog.ts';
-import type { GapReason } from './feed.ts';
+import type { FeedMessage, GapReason } from './feed.ts';
 
 /** An event and about how many bytes it takes as JSON. */
 export type WeighedEvent = { event: LoggedEvent; bytes: number };
@@ -17,6 +17,14 @@ export type LiveListener = {
 const PAGE = 500;
 const PRELOADED = 1_000;
 const ENVELOPE_BYTES = 300;
+/** Heartbeats that are due within this time are one. */
+const SAME_BEAT_MS = 100;
+
+type Batch = Extract<FeedMessage, { kind: 'batch' }>;
+type Heartbeat = Extract<FeedMessage, { kind: 'heartbeat' }>;
+
+/** What a live subscriber is sent: the events after `after` up to `upTo` that its filter wants. */
+export type LiveBatch = { filterKey: string; after: bigint; upTo: bigint; events: LoggedEvent[] };
 
 /** Follows the log of one project for all its subscribers on this node, and keeps the newest events. */
 export class ProjectReader {
@@ -31,6 +39,9 @@ export class ProjectReader {
   #looking: Promise<void> | null = null;
   #lookAgain = false;
   #lost: GapReason | null = null;
+  /** Those of this moment: what is read next makes others. */
+  readonly #batches = new Map<string, Batch>();
+  #beat: Heartbeat | null = null;
 
   constructor(source: {
     projectId: string;
@@ -85,6 +96,23 @@ export class ProjectReader {
     return () => this.#listeners.delete(listener);
   }
 
+  /** The same object for whoever is sent the same. */
+  batch({ filterKey, after, upTo, events }: LiveBatch): Batch {
+    const key = `${after} ${upTo} ${filterKey}`;
+    const batch = this.#batches.get(key) ?? { kind: 'batch', events, cursor: this.cursor(upTo) };
+    this.#batches.set(key, batch);
+    return batch;
+  }
+
+  /** The same object for whoever is at the same place at about the same time. */
+  heartbeat(seq: bigint, now: Date): Heartbeat {
+    const cursor = this.cursor(seq);
+    const last = this.#beat;
+    if (last?.cursor === cursor && Math.abs(now.getTime() - last.at.getTime()) < SAME_BEAT_MS) return last;
+    this.#beat = { kind: 'heartbeat', cursor, at: now };
+    return this.#beat;
+  }
+
   /**
    * The events after `seq` as far as one page goes; not contiguous with it if the log no longer holds them. Never goes beyond
    * `position`: what is committed after it is handed to the listeners.
@@ -133,6 +161,7 @@ export class ProjectReader {
       return;
     }
     const weighed = events.map(weigh);
+    this.#batches.clear();
     this.#ring.push(...weighed);
     // Cut in large pieces: cutting moves the whole array.
     if (this.#ring.length > this.#ringSize * 2) this.#ring = this.#ring.slice(-this.#ringSize);

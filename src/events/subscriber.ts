@@ -23,7 +23,10 @@ type SubscriberDeps = {
  */
 export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListener {
   readonly #deps: SubscriberDeps;
-  readonly #messages: AsyncGenerator<FeedMessage, void>;
+  /** What comes before it is live, and each time that it has to begin anew. Yields null where it has gone live. */
+  readonly #phases: AsyncGenerator<FeedMessage | null, void>;
+  /** The reader that hands it what comes. Null: it is not live. */
+  #live: ProjectReader | null = null;
   /** Everything up to here was sent, filtered out, or said to be lost. */
   #sent = 0n;
   /** The last event that was offered. */
@@ -38,14 +41,14 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
   #retrying = false;
   #leave = () => {};
   #lastMessageAt: number;
-  #wake: (() => void) | null = null;
+  #waiter: PromiseWithResolvers<void> | null = null;
   readonly #end = Promise.withResolvers<void>();
   readonly ended: Promise<void> = this.#end.promise;
 
   constructor(deps: SubscriberDeps) {
     this.#deps = deps;
     this.#lastMessageAt = deps.clock.now().getTime();
-    this.#messages = this.#run();
+    this.#phases = this.#run();
   }
 
   [Symbol.asyncIterator](): this {
@@ -53,26 +56,38 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
   }
 
   async next(): Promise<IteratorResult<FeedMessage, void>> {
-    const result = await this.#messages.next();
-    this.#lastMessageAt = this.#deps.clock.now().getTime();
-    return result;
+    for (;;) {
+      // Without the generator, which would cost more than all the rest of a live message.
+      const message = this.#live === null ? null : await this.#nextLive(this.#live);
+      if (message !== null) return this.#told(message);
+      this.#live = null;
+      const { done, value } = await this.#phases.next();
+      if (done) return { done, value: undefined };
+      if (value !== null) return this.#told(value);
+    }
   }
 
   async return(): Promise<IteratorResult<FeedMessage, void>> {
     this.end();
-    return this.#messages.return();
+    await this.#phases.return();
+    return { done: true, value: undefined };
+  }
+
+  #told(value: FeedMessage): IteratorYieldResult<FeedMessage> {
+    this.#lastMessageAt = this.#deps.clock.now().getTime();
+    return { done: false, value };
   }
 
   /** A generator that awaits does not hear `return` before it is woken; one that nobody pulls hears nothing else. */
   end(): void {
     this.#stopped = true;
     this.wake();
-    void this.#messages.return();
+    void this.#phases.return();
   }
 
   wake(): void {
-    this.#wake?.();
-    this.#wake = null;
+    this.#waiter?.resolve();
+    this.#waiter = null;
   }
 
   /** The clock's call, a few times a heartbeat. */
@@ -100,7 +115,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
   }
 
   #wants(event: LoggedEvent): boolean {
-    return this.#deps.subscription.filter?.(event) ?? true;
+    return this.#deps.subscription.filter?.wants(event) ?? true;
   }
 
   #keep(event: LoggedEvent, bytes: number): void {
@@ -117,7 +132,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
     return this.#deps.clock.now().getTime() - this.#lastMessageAt >= this.#deps.options.heartbeatMs;
   }
 
-  async *#run(): AsyncGenerator<FeedMessage, void> {
+  async *#run(): AsyncGenerator<FeedMessage | null, void> {
     const { subscription, subscribers, start } = this.#deps;
     const stop = () => this.end();
     subscription.signal?.addEventListener('abort', stop);
@@ -139,7 +154,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
   }
 
   /** Follows one reader until the stream ends or the reader's history does: then `#lost` says why. */
-  async *#follow(after: bigint | null): AsyncGenerator<FeedMessage, void> {
+  async *#follow(after: bigint | null): AsyncGenerator<FeedMessage | null, void> {
     const { reader, giveBack } = await this.#deps.readers.take(this.#deps.subscription.projectId);
     try {
       const gap = this.#lost ?? (await this.#beyondEnd(reader, after));
@@ -151,8 +166,11 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
         this.#goLive(reader);
         yield { kind: 'gap', reason: gap, oldestCursor: await reader.oldestCursor() };
       }
-      yield* this.#live(reader);
+      this.#live = reader;
+      yield null;
+      if (this.#failure !== null) throw this.#failure;
     } finally {
+      this.#live = null;
       this.#leave();
       giveBack();
     }
@@ -205,32 +223,39 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
     this.#leave = reader.listen(this);
   }
 
-  async *#live(reader: ProjectReader): AsyncGenerator<FeedMessage, void> {
-    while (!this.#stopped && this.#lost === null) {
-      if (this.#failure !== null) throw this.#failure;
-      if (this.#overflowed) return yield { kind: 'overflow', cursor: reader.cursor(this.#sent) };
-      if (this.#waiting.length > 0) yield this.#takeBatch(reader);
-      else if (this.#deps.closing()) return yield this.#heartbeat(reader);
-      else if (this.#isSilent()) yield this.#heartbeat(reader);
-      else await this.#woken();
+  /** The next message. Null: it is live no more. */
+  async #nextLive(reader: ProjectReader): Promise<FeedMessage | null> {
+    while (!this.#stopped && this.#lost === null && this.#failure === null) {
+      if (this.#overflowed) return this.#last({ kind: 'overflow', cursor: reader.cursor(this.#sent) });
+      if (this.#waiting.length > 0) return this.#takeBatch(reader);
+      if (this.#deps.closing()) return this.#last(this.#heartbeat(reader));
+      if (this.#isSilent()) return this.#heartbeat(reader);
+      await this.#woken();
     }
+    return null;
+  }
+
+  #last(message: FeedMessage): FeedMessage {
+    this.#live = null;
+    return message;
   }
 
   #takeBatch(reader: ProjectReader): FeedMessage {
     const events = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
+    const after = this.#sent;
     this.#sent = this.#offered;
-    return { kind: 'batch', events, cursor: reader.cursor(this.#sent) };
+    const { filter } = this.#deps.subscription;
+    return reader.batch({ filterKey: filter?.key ?? '', after, upTo: this.#sent, events });
   }
 
   #heartbeat(reader: ProjectReader): FeedMessage {
-    return { kind: 'heartbeat', cursor: reader.cursor(this.#sent), at: this.#deps.clock.now() };
+    return reader.heartbeat(this.#sent, this.#deps.clock.now());
   }
 
   #woken(): Promise<void> {
-    return new Promise((wake) => {
-      this.#wake = wake;
-    });
+    this.#waiter ??= Promise.withResolvers();
+    return this.#waiter.promise;
   }
 }

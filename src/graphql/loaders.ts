@@ -15,11 +15,22 @@ export type Loaders = {
 
 type LoaderDeps = Pick<OperationDeps, 'db' | 'engines'>;
 
-/** Statements for many parents at once. They keep nothing: a subscription's context lives long, and its answers must be new. */
+/**
+ * Statements for many parents at once. They keep nothing: a subscription's context lives long, and its answers must be new. Made when
+ * they are first used, since most subscriptions, of which there may be thousands, use none.
+ */
 export function createLoaders(deps: LoaderDeps, projectId: string): Loaders {
+  let actions: Loaders['allowedActions'] | null = null;
+  let instanceIds: Loaders['instanceIdAt'] | null = null;
   return {
-    allowedActions: new DataLoader((ids) => loadAllowedActions(deps, projectId, ids), { cache: false }),
-    instanceIdAt: new DataLoader((places) => loadInstanceIds(deps, projectId, places), { cache: false }),
+    get allowedActions() {
+      actions ??= new DataLoader((ids) => loadAllowedActions(deps, projectId, ids), { cache: false });
+      return actions;
+    },
+    get instanceIdAt() {
+      instanceIds ??= new DataLoader((places) => loadInstanceIds(deps, projectId, places), { cache: false });
+      return instanceIds;
+    },
   };
 }
 

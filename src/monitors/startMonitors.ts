@@ -1,5 +1,6 @@
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { backupPolicies } from './backupPolicies.ts';
+import { type EventRetention, eventRetention } from './eventRetention.ts';
 import { failedBackups } from './failedBackups.ts';
 import { instancePresence } from './instancePresence.ts';
 import { lateOperations } from './lateOperations.ts';
@@ -14,7 +15,7 @@ const leaseTtlMs = 5000;
 /** Runs every monitor until `close`, each in its own rhythm and in one process at a time. */
 export function startMonitors(
   deps: MonitorDeps,
-  { soleProcess }: { soleProcess: boolean },
+  { soleProcess, retention }: { soleProcess: boolean; retention: EventRetention },
 ): { close(): Promise<void> } {
   const monitors = [
     silentInstances(deps),
@@ -24,6 +25,7 @@ export function startMonitors(
     strayInstances(deps),
     backupPolicies(deps),
     failedBackups(deps),
+    eventRetention({ ...deps, retention }),
   ];
   const closing = new AbortController();
   const loops = monitors.map((monitor) => watch(deps, monitor, { soleProcess, closing: closing.signal }));

@@ -1,6 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 import type { FetchAPI, Plugin } from 'graphql-yoga';
 import { isAsyncIterable } from 'graphql-yoga';
+import { serialised } from './serialised.ts';
 
 const MEDIA_TYPE = 'text/event-stream';
 const JSON_TYPE = 'application/json';
@@ -45,7 +46,7 @@ function eventStream(results: AsyncIterable<ExecutionResult>, fetchAPI: FetchAPI
     },
     async pull(controller) {
       const { done, value } = await iterator.next();
-      if (!done) return controller.enqueue(encoder.encode(nextEvent(value)));
+      if (!done) return controller.enqueue(nextEvent(value));
       clearInterval(ping);
       if (!closing()) controller.enqueue(encoder.encode('event: complete\ndata:\n\n'));
       controller.close();
@@ -59,9 +60,10 @@ function eventStream(results: AsyncIterable<ExecutionResult>, fetchAPI: FetchAPI
   return new fetchAPI.Response(body, { status: 200, headers });
 }
 
-function nextEvent(result: ExecutionResult): string {
+function nextEvent(result: ExecutionResult): Uint8Array {
   const cursor = cursorOf(result);
-  return `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: ${JSON.stringify(result)}\n\n`;
+  const head = `${cursor === null ? '' : `id: ${cursor}\n`}event: next\ndata: `;
+  return Buffer.concat([Buffer.from(head), serialised(result), Buffer.from('\n\n')]);
 }
 
 /** A subscription has one root field; its messages carry their cursor if the client selects it. */

@@ -13,6 +13,7 @@ import { authenticate } from '#auth/authenticate.ts';
 import { bearerToken } from '#auth/bearerToken.ts';
 import type { Actor } from '#domain/actor.ts';
 import type { GraphqlDeps } from '#graphql/context.ts';
+import { framedResponses } from './framedResponses.ts';
 import { type GraphqlYoga, MAX_REQUEST_BYTES } from './graphqlYoga.ts';
 import type { KeyWatch } from './keyWatch.ts';
 import { maskError } from './maskError.ts';
@@ -32,14 +33,17 @@ export type GraphqlSocket = {
 };
 
 /** A connection's own state; no actor until it has signed in. */
-type Connection = { socket: WebSocket; actor: Actor | null };
+type Connection = { socket: WebSocket; wire: Duplex; actor: Actor | null };
 type ConnectionContext = Context<Record<string, unknown>, Connection>;
 
+const BAD_REQUEST = 4400;
 const FORBIDDEN = 4403;
 const GOING_AWAY = 1001;
 const TRY_AGAIN_LATER = 1013;
 const INTERNAL_ERROR = 1011;
 const PING_MS = 15_000;
+/** What may wait in this process for one slow client before its stream does. */
+const MOST_BUFFERED_BYTES = 64 * 1024;
 const FAREWELL_MS = 500;
 
 /** GraphQL over WebSockets (graphql-transport-ws): every kind of operation, signed in by connection_init. */
@@ -53,16 +57,22 @@ export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
   });
   const server = makeServer<Record<string, unknown>, Connection>({
     onConnect: (context) => signIn(deps, context),
-    onSubscribe: (context, _id, payload) => prepare(deps, context.extra, payload),
-    execute: (args) => (args.rootValue as Executors).execute(args),
-    subscribe: (args) => (args.rootValue as Executors).subscribe(args),
+    onSubscribe: (context, id, payload) => prepare(deps, context.extra, { ...payload, id }),
+    execute: (args) => (args.rootValue as Request).execute(args),
+    subscribe: async (args) => {
+      const { subscribe, framing } = args.rootValue as Request;
+      // graphql-ws holds the arguments for as long as the stream, and what is in here is as much as the rest of it.
+      Object.assign(args, { rootValue: null });
+      const answer = await subscribe(args);
+      return Symbol.asyncIterator in answer ? framedResponses(answer, framing) : answer;
+    },
   });
-  sockets.on('connection', (socket) => serve({ server, socket, logger, closing }));
+  sockets.on('connection', (socket, wire: Duplex) => serve({ server, socket, wire, logger, closing }));
   const endPings = pingClients(sockets);
 
   return {
     handleUpgrade(request, socket, head) {
-      sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request));
+      sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, socket));
     },
     async close() {
       endPings();
@@ -80,12 +90,13 @@ export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
 type Serving = {
   server: Server<Connection>;
   socket: WebSocket;
+  wire: Duplex;
   logger: GraphqlDeps['operations']['logger'];
   closing: () => boolean;
 };
 
 /** Carries the messages of one connection between its socket and graphql-ws. */
-function serve({ server, socket, logger, closing }: Serving): void {
+function serve({ server, socket, wire, logger, closing }: Serving): void {
   const closed = server.opened(
     {
       protocol: socket.protocol,
@@ -94,13 +105,16 @@ function serve({ server, socket, logger, closing }: Serving): void {
       close: (code, reason) => socket.close(code, reason),
       onMessage: (handle) =>
         socket.on('message', (message) => {
+          // What comes behind a fault is not carried out: the client is told that it was sent away.
+          if (socket.readyState !== WebSocket.OPEN) return;
           handle(String(message)).catch((error: unknown) => {
+            if (isOfServersOnly(error)) return socket.close(BAD_REQUEST, 'Only servers send such messages');
             logger.error({ err: error }, 'a WebSocket message could not be handled');
             socket.close(INTERNAL_ERROR, 'Internal error');
           });
         }),
     },
-    { socket, actor: null },
+    { socket, wire, actor: null },
   );
   socket.on('error', (error) => logger.debug({ err: error }, 'a WebSocket broke'));
   socket.once('close', (code, reason) => {
@@ -135,13 +149,16 @@ function keyFrom({ authorization, Authorization, apiKey }: Record<string, unknow
 }
 
 type Executors = Pick<ReturnType<GraphqlYoga['getEnveloped']>, 'execute' | 'subscribe'>;
+/** What one request is carried out with, handed through graphql-ws. */
+type Request = Executors & { framing: Parameters<typeof framedResponses>[1] };
 
 /** Through the same pipeline as over HTTP. */
 async function prepare(
   { yoga, operations }: GraphqlSocketDeps,
-  { actor }: Connection,
-  { query, variables, operationName }: SubscribePayload,
+  connection: Connection,
+  { id, query, variables, operationName }: SubscribePayload & { id: string },
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
+  const { actor } = connection;
   if (actor === null) throw new Error('An operation came before the sign-in.');
   const params = { query, variables: variables ?? {}, ...(operationName ? { operationName } : {}) };
   const { schema, parse, validate, contextFactory, execute, subscribe } = yoga.getEnveloped({ actor, params } as never);
@@ -155,7 +172,11 @@ async function prepare(
       operationName: operationName ?? null,
       variableValues: variables ?? {},
       contextValue: await contextFactory(),
-      rootValue: { execute, subscribe } satisfies Executors,
+      rootValue: {
+        execute,
+        subscribe,
+        framing: { id, sendFrame: (frame) => sendFrame(connection, frame) },
+      } satisfies Request,
     };
   } catch (error) {
     return [maskError(error, operations.logger)];
@@ -168,6 +189,22 @@ function send(socket: WebSocket, message: string): Promise<void> {
     if (socket.readyState !== WebSocket.OPEN) return resolve();
     socket.send(message, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/**
+ * As `send`, for the many messages of streams: a whole frame in one write past ws, where ws makes two parts. ws writes its own frames whole
+ * and at once too, since nothing is compressed, so that the two never mix. Waits only where what the client has not taken yet has
+ * piled up.
+ */
+function sendFrame({ socket, wire }: Connection, frame: Buffer): Promise<void> | undefined {
+  if (socket.readyState !== WebSocket.OPEN || !wire.writable) return undefined;
+  if (wire.writableLength < MOST_BUFFERED_BYTES) return void wire.write(frame);
+  return new Promise((resolve) => wire.write(frame, () => resolve()));
+}
+
+/** graphql-ws takes a message that only servers send for a fault of its own; it throws nothing else of this kind. */
+function isOfServersOnly(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Unexpected message of type');
 }
 
 function isComplete(message: string): boolean {

@@ -2,9 +2,11 @@ import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'g
 import type { Actor } from '#domain/actor.ts';
 import { createContext } from '#graphql/context.ts';
 import { useEventStream } from './eventStream.ts';
+import type { KeyWatch } from './keyWatch.ts';
 import { useLastEventId } from './lastEventId.ts';
 import { maskError } from './maskError.ts';
 import type { ServerDeps } from './server.ts';
+import { useSharedExecution } from './sharedExecution.ts';
 import { useTokenLimit } from './tokenLimit.ts';
 
 export const graphqlPath = '/graphql';
@@ -20,7 +22,7 @@ export type GraphqlYoga = YogaServerInstance<Caller, ReturnType<typeof createCon
 /** Parses, validates and executes for both transports. Who calls is decided before it. */
 export function createGraphqlYoga(
   deps: Pick<ServerDeps, 'schema' | 'operations' | 'feed'>,
-  closing: () => boolean,
+  { keyWatch, closing }: { keyWatch: KeyWatch; closing: () => boolean },
 ): GraphqlYoga {
   const { logger } = deps.operations;
   return createYoga<Caller, ReturnType<typeof createContext>>({
@@ -29,7 +31,13 @@ export function createGraphqlYoga(
     graphqlEndpoint: graphqlPath,
     maskedErrors: { maskError: (error) => maskError(error, logger) },
     maxRequestBodySize: MAX_REQUEST_BYTES,
-    plugins: [useTokenLimit(), useExecutionCancellation(), useLastEventId(), useEventStream(closing)],
+    plugins: [
+      useTokenLimit(),
+      useExecutionCancellation(),
+      useLastEventId(),
+      useSharedExecution(keyWatch),
+      useEventStream(closing),
+    ],
     logging: false,
     landingPage: false,
     graphiql: false,

@@ -34,7 +34,7 @@ export function createServer(deps: ServerDeps): Server {
   let isClosing = false;
   const closing = () => isClosing;
   const keyWatch = createKeyWatch(operations);
-  const yoga = createGraphqlYoga(deps, closing);
+  const yoga = createGraphqlYoga(deps, { keyWatch, closing });
   const graphqlSocket = createGraphqlSocket({ yoga, keyWatch, operations, closing });
   const routes = createRoutes({ graphqlHttp: createGraphqlHttp({ yoga, keyWatch, operations }), operations, closing });
 

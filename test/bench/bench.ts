@@ -6,6 +6,7 @@ import { clustersPage } from './clustersPage.ts';
 import { creationTime } from './creationTime.ts';
 import { hourOfLoad } from './hourOfLoad.ts';
 import { promotionGap } from './promotionGap.ts';
+import { realtime } from './realtime.ts';
 import { residentMemory } from './residentMemory.ts';
 import { restartGap } from './restartGap.ts';
 import { startTime } from './startTime.ts';
@@ -13,6 +14,7 @@ import { startTime } from './startTime.ts';
 const benchmarks: Record<string, Benchmark> = {
   creationTime,
   clustersPage,
+  realtime,
   residentMemory,
   startTime,
   restartGap,

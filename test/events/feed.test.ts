@@ -96,7 +96,7 @@ describe('the feed', () => {
   test('filters, and lets the cursor pass what was filtered out', async () => {
     const { feed, read, write, projectId } = await setUp({ heartbeatMs: 40 });
     const reading = read(feed.encode(0n), {
-      filter: (event: { toStatus: string }) => event.toStatus.startsWith('yes'),
+      filter: { key: 'yes', wants: (event: { toStatus: string }) => event.toStatus.startsWith('yes') },
     });
     await write('no', 'yes 1', 'no', 'yes 2');
     expect(await reading.labels(2)).toEqual(['yes 1', 'yes 2']);
@@ -260,8 +260,11 @@ describe('the feed', () => {
     const { feed, read, write } = await setUp();
     const good = read(feed.encode(0n));
     const bad = read(null, {
-      filter: () => {
-        throw new Error('broken filter');
+      filter: {
+        key: 'broken',
+        wants: () => {
+          throw new Error('broken filter');
+        },
       },
     });
     const broken = expect(bad.next()).rejects.toThrow('broken filter');

@@ -1,10 +1,11 @@
+import type { LoggedEvent } from '#events/event.ts';
 import type { FeedMessage } from '#events/feed.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { expected, notFound, requireActor } from '../errors.ts';
 import { idOf, nounOf } from '../globalId.ts';
 import { endable } from './endable.ts';
-import { messageTypes } from './messages.ts';
+import { messageTypes, ofTheActorsProject } from './messages.ts';
 
 type Snapshot = { kind: 'snapshot'; clusterId: string; cursor: string };
 
@@ -50,7 +51,7 @@ builder.subscriptionField('cluster', (t) =>
         ? endable((signal) => snapshotThenFollow(context, { clusterId, signal }))
         : expected(() => follow(context, { clusterId, after }));
     },
-    resolve: (message) => message as ClusterMessageFacts,
+    resolve: (message, _args, context) => ofTheActorsProject(context, message as ClusterMessageFacts),
   }),
 );
 
@@ -77,5 +78,6 @@ function follow(
   { clusterId, ...from }: { clusterId: string; after: string; signal?: AbortSignal },
 ): AsyncIterable<FeedMessage> {
   const { projectId } = requireActor(context);
-  return context.feed.subscribe({ ...from, projectId, filter: (event) => event.clusterId === clusterId });
+  const filter = { key: `cluster ${clusterId}`, wants: (event: LoggedEvent) => event.clusterId === clusterId };
+  return context.feed.subscribe({ ...from, projectId, filter });
 }

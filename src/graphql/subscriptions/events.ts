@@ -2,9 +2,9 @@ import type { FeedMessage, Subscription } from '#events/feed.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { expected, requireActor } from '../errors.ts';
-import { EventFilter, eventPredicate } from '../types/Event.ts';
+import { EventFilter, feedFilter } from '../types/Event.ts';
 import { endable } from './endable.ts';
-import { messageTypes } from './messages.ts';
+import { messageTypes, ofTheActorsProject } from './messages.ts';
 
 const EventMessage = builder.unionType('EventMessage', {
   description: 'What the stream of events says. More members may be added.',
@@ -24,12 +24,12 @@ builder.subscriptionField('events', (t) =>
       filter: t.arg({ type: EventFilter, description: 'Which events to tell; all when left out.' }),
     },
     subscribe: (_root, { after = null, filter }, context) => {
-      const wanted = eventPredicate(filter ?? {});
+      const wanted = feedFilter(filter ?? {});
       return after === null
         ? endable((signal) => fromNowOn(context, { filter: wanted, signal }))
         : expected(() => follow(context, { after, filter: wanted }));
     },
-    resolve: (message) => message as FeedMessage,
+    resolve: (message, _args, context) => ofTheActorsProject(context, message as FeedMessage),
   }),
 );
 

@@ -1,6 +1,8 @@
 import type { FeedMessage, GapReason } from '#events/feed.ts';
 import { builder } from '../builder.ts';
+import type { Context } from '../context.ts';
 import { describedEnum } from '../describedEnum.ts';
+import { requireActor } from '../errors.ts';
 import { Event } from '../types/Event.ts';
 
 type Message<Kind extends FeedMessage['kind']> = Extract<FeedMessage, { kind: Kind }>;
@@ -52,3 +54,11 @@ export const messageTypes = {
   gap: ResumeGap,
   overflow: SlowSubscriber,
 } as const;
+
+/** Checks each message again, whatever the feed has done before: an event of another project breaks the stream. */
+export function ofTheActorsProject<M extends { kind: string } | FeedMessage>(context: Context, message: M): M {
+  const { projectId } = requireActor(context);
+  const events = 'events' in message ? message.events : [];
+  if (events.every((event) => event.projectId === projectId)) return message;
+  throw new Error(`An event of another project was about to be sent to ${projectId}.`);
+}

@@ -1,9 +1,13 @@
+import type { LoggedEvent } from '#events/event.ts';
 import type { FeedMessage } from '#events/feed.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { notFound, requireActor } from '../errors.ts';
 import { idOf, nounOf } from '../globalId.ts';
 import { endable } from './endable.ts';
+
+/** One moment at which the operation is to be read. Shared by its watchers: what is read of it is read once. */
+type Change = { operationId: string; ended: boolean };
 
 builder.subscriptionField('operation', (t) =>
   t.prismaField({
@@ -14,41 +18,51 @@ builder.subscriptionField('operation', (t) =>
     subscribe: async (_root, { id }, context) => {
       const operationId = idOf('Operation', id);
       const cursor = await context.feed.cursorNow(requireActor(context).projectId);
-      if (operationId === null || (await hasEnded(context, operationId)) === null) throw notFound(nounOf('Operation'));
-      return endable((signal) => changesOf(context, operationId, { after: cursor, signal })) as AsyncIterable<never>;
+      const first = operationId && (await changeOf(context, operationId));
+      if (!first) throw notFound(nounOf('Operation'));
+      return endable((signal) => changesOf(context, first, { after: cursor, signal })) as AsyncIterable<never>;
     },
-    resolve: (query, operationId, _args, context) =>
+    resolve: (query, change, _args, context) =>
       context.db.operation.findUniqueOrThrow({
         ...query,
-        where: { id: operationId as unknown as string, projectId: requireActor(context).projectId },
+        where: { id: (change as Change).operationId, projectId: requireActor(context).projectId },
       }),
   }),
 );
 
 type Start = { after: string; signal: AbortSignal };
 
-/** Whether the operation has ended. Null: there is none such in the project. */
-async function hasEnded(context: Context, id: string): Promise<boolean | null> {
+/** How the operation stands. Null: there is none such in the project. */
+async function changeOf(context: Context, id: string): Promise<Change | null> {
   const operation = await context.db.operation.findUnique({
     where: { id, projectId: requireActor(context).projectId },
     select: { finishedAt: true },
   });
-  return operation && operation.finishedAt !== null;
+  return operation && { operationId: id, ended: operation.finishedAt !== null };
+}
+
+/** Those that a message of the feed was made into: watchers of one operation are handed the same messages. */
+const changesOfMessages = new WeakMap<FeedMessage, Promise<Change | null>>();
+
+function sharedChange(context: Context, operationId: string, message: FeedMessage): Promise<Change | null> {
+  const change = changesOfMessages.get(message) ?? changeOf(context, operationId);
+  changesOfMessages.set(message, change);
+  return change;
 }
 
 /**
- * Yields the id whenever the operation is to be read: now, and after each batch of its events. Whether it has ended is asked
- * before it is yielded, so that the last answer, which is read later, shows the end.
+ * Yields whenever the operation is to be read: now, and after each batch of its events. Whether it has ended is asked before
+ * it is yielded, so that the last answer, which is read later, shows the end.
  */
-async function* changesOf(context: Context, operationId: string, from: Start): AsyncGenerator<string, void> {
-  let ended = (await hasEnded(context, operationId)) ?? true;
-  yield operationId;
-  if (ended) return;
-  for await (const message of follow(context, operationId, from)) {
+async function* changesOf(context: Context, first: Change, from: Start): AsyncGenerator<Change, void> {
+  yield first;
+  if (first.ended) return;
+  for await (const message of follow(context, first.operationId, from)) {
     if (message.kind === 'heartbeat') continue;
-    ended = (await hasEnded(context, operationId)) ?? true;
-    yield operationId;
-    if (ended) return;
+    const change = await sharedChange(context, first.operationId, message);
+    if (change === null) return;
+    yield change;
+    if (change.ended) return;
   }
 }
 
@@ -63,7 +77,10 @@ async function* follow(
   while (cursor !== null) {
     const from: string = cursor;
     cursor = null;
-    const filter = (event: { operationId: string | null }) => event.operationId === operationId;
+    const filter = {
+      key: `operation ${operationId}`,
+      wants: (event: LoggedEvent) => event.operationId === operationId,
+    };
     for await (const message of context.feed.subscribe({ projectId, after: from, filter, signal })) {
       if (message.kind === 'overflow') cursor = message.cursor;
       yield message;

@@ -1,4 +1,5 @@
 import type { LoggedEvent } from '#events/event.ts';
+import type { EventFilter as FeedFilter } from '#events/feed.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import type { EventType as EventTypeName } from '#generated/prisma/enums.ts';
 import type { Json } from '#lib/json.ts';
@@ -7,6 +8,7 @@ import { describedEnum } from '../describedEnum.ts';
 import { requireActor } from '../errors.ts';
 import { type IdType, idOf, idsOf, isUuid, toGlobalId } from '../globalId.ts';
 import { Actor } from './Actor.ts';
+import { storable } from './filters.ts';
 
 export const EventType = describedEnum<EventTypeName>('EventType', 'What an event tells. More may be added.', {
   CLUSTER_STATUS_CHANGED: 'The status of a cluster changed.',
@@ -126,27 +128,42 @@ export const EventFilter = builder.inputType('EventFilter', {
     clusterIds: t.idList({ description: 'Only events about these clusters, their instances and operations.' }),
     types: t.field({ type: [EventType], description: 'Only events of these types.' }),
     operationId: t.id({ description: 'Only events that belong to this operation.' }),
+    toStatuses: t.stringList({
+      description: 'Only events whose status after is one of these, like "ACTIVE" or "FAILED".',
+    }),
   }),
 });
 
 type EventFilterInput = typeof EventFilter.$inferInput;
 
 /** The filter as Prisma takes it. */
-export function eventCondition({ clusterIds, types, operationId }: EventFilterInput): Prisma.EventWhereInput {
+export function eventCondition({
+  clusterIds,
+  types,
+  operationId,
+  toStatuses,
+}: EventFilterInput): Prisma.EventWhereInput {
   return {
     ...(clusterIds == null ? {} : { clusterId: { in: idsOf('Cluster', clusterIds) } }),
     ...(types == null ? {} : { type: { in: types } }),
     ...(operationId == null ? {} : { operationId: { in: idsOf('Operation', [operationId]) } }),
+    ...(toStatuses == null ? {} : { toStatus: { in: toStatuses.map(storable) } }),
   };
 }
 
 /** The same filter for events that are already here. */
-export function eventPredicate({ clusterIds, types, operationId }: EventFilterInput): (event: LoggedEvent) => boolean {
+export function feedFilter(input: EventFilterInput): FeedFilter {
+  const { clusterIds, types, operationId, toStatuses } = input;
   const clusters = clusterIds == null ? null : new Set<string | null>(idsOf('Cluster', clusterIds));
   const wantedTypes = types == null ? null : new Set(types);
   const operation = operationId == null ? null : { id: idOf('Operation', operationId) };
-  return (event) =>
-    (clusters?.has(event.clusterId) ?? true) &&
-    (wantedTypes?.has(event.type) ?? true) &&
-    (operation === null || (operation.id !== null && operation.id === event.operationId));
+  const statuses = toStatuses == null ? null : new Set<string | null>(toStatuses);
+  return {
+    key: `events ${JSON.stringify([clusterIds, types, operationId, toStatuses])}`,
+    wants: (event) =>
+      (clusters?.has(event.clusterId) ?? true) &&
+      (wantedTypes?.has(event.type) ?? true) &&
+      (statuses?.has(event.toStatus) ?? true) &&
+      (operation === null || (operation.id !== null && operation.id === event.operationId)),
+  };
 }
