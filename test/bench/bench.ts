@@ -1,11 +1,18 @@
 import { createClosers } from '#lib/closers.ts';
+import { backupThroughput } from './backupThroughput.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { clustersPage } from './clustersPage.ts';
 import { creationTime } from './creationTime.ts';
 import { residentMemory } from './residentMemory.ts';
 import { startTime } from './startTime.ts';
 
-const benchmarks: Record<string, Benchmark> = { creationTime, clustersPage, residentMemory, startTime };
+const benchmarks: Record<string, Benchmark> = {
+  creationTime,
+  clustersPage,
+  residentMemory,
+  startTime,
+  backupThroughput,
+};
 
 const tell = (line: string) => process.stdout.write(`${line}\n`);
 const closers = createClosers((name, error) => tell(`${name} could not be cleaned up: ${String(error)}`));

@@ -13,6 +13,9 @@ export type BaseBackupSink = {
 /** A place in the write-ahead log. */
 export type WalPosition = { lsn: string; timeline: number };
 
+/** Memory is taken in pieces so large that they go back to the system as soon as nobody needs them. */
+const slabBytes = 256 * 1024;
+
 type Row = { fields: (string | null)[] };
 
 /** Kinds of CopyData in the answer to BASE_BACKUP: PostgreSQL's documentation, "Streaming Replication Protocol". */
@@ -34,6 +37,8 @@ export class BaseBackupQuery implements Submittable {
   #bytes = 0;
   #tablespaces = 0;
   #inManifest = false;
+  #slab = Buffer.alloc(0);
+  #slabUsed = 0;
 
   constructor(text: string, sink: BaseBackupSink) {
     this.#text = text;
@@ -98,10 +103,21 @@ export class BaseBackupQuery implements Submittable {
   handleEmptyQuery(): void {}
 
   #content(bytes: Buffer): void {
-    // node-postgres uses the memory of a message again for later ones.
-    const copy = Buffer.from(bytes);
+    const copy = this.#copied(bytes);
     if (this.#inManifest) this.#sink.manifest(copy);
     else if (!this.#sink.archive(copy)) this.#connection?.stream.pause();
+  }
+
+  /** node-postgres uses the memory of a message again for later ones. */
+  #copied(bytes: Buffer): Buffer {
+    if (this.#slabUsed + bytes.length > this.#slab.length) {
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, bytes.length));
+      this.#slabUsed = 0;
+    }
+    const copy = this.#slab.subarray(this.#slabUsed, this.#slabUsed + bytes.length);
+    this.#slabUsed += bytes.length;
+    bytes.copy(copy);
+    return copy;
   }
 }
 
