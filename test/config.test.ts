@@ -22,7 +22,13 @@ describe('the backup store', () => {
   test('is a bucket where one is named', () => {
     const place = { GROVE_BACKUP_S3_PREFIX: 'grove/x', GROVE_BACKUP_S3_ENDPOINT: 'https://s3.example.org' };
     expect(storeOf({ ...bucket, ...place })).toEqual({
-      place: { kind: 'S3', bucket: 'backups', prefix: 'grove/x/', region: 'us-east-1', endpoint: 'https://s3.example.org' },
+      place: {
+        kind: 'S3',
+        bucket: 'backups',
+        prefix: 'grove/x/',
+        region: 'us-east-1',
+        endpoint: 'https://s3.example.org',
+      },
       credentials: { accessKeyId: 'id', secretAccessKey: 'the secret itself' },
     });
   });

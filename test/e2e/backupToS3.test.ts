@@ -10,7 +10,9 @@ import { s3Bucket, s3Server } from '../support/s3Server.ts';
 
 const secretKey = 'an-s3-secret-that-must-not-be-found';
 
-test('a cluster is backed up into a bucket and restored from it; the key to it is in no file, row or log', async ({ task }) => {
+test('a cluster is backed up into a bucket and restored from it; the key to it is in no file, row or log', async ({
+  task,
+}) => {
   const { endpoint, settings } = await s3Server();
   const home = await createGroveHome();
   onTestFinished(() => home.destroy(task));
