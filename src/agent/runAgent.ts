@@ -9,6 +9,7 @@ import { readAssignment } from './assignment.ts';
 import { CommandRecord } from './commandRecord.ts';
 import { CommandRunner } from './commandRunner.ts';
 import { ControlLink } from './controlLink.ts';
+import { rest } from './leanProcess.ts';
 import { type AgentAssignment, instanceVariable, observeKind } from './protocol.ts';
 import { Reporter } from './reporter.ts';
 
@@ -78,6 +79,7 @@ async function follow(
     onFinished: (commandId, outcome) => {
       link.finish(commandId, outcome);
       reporter.reportNow();
+      rest();
     },
   });
   const reporter = new Reporter({ side, link, logger });

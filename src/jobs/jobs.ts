@@ -72,7 +72,7 @@ export async function createJobs({ url, logger, concurrency, ...options }: JobsO
   await boss.createQueue(queue, queueOptions);
   const retries = options.backupRetries ?? backupRetries;
   // One at a time for each cluster: where one is still being tried, the next one is the same.
-  await boss.createQueue(backupQueue, { policy: 'exclusive', deleteAfterSeconds: 3600, notify: true });
+  await boss.createQueue(backupQueue, { policy: 'exclusive', deleteAfterSeconds: 3600 });
   return {
     async sendOperation(tx, operationId, deadlineAt) {
       const seconds = Math.ceil((deadlineAt.getTime() - Date.now()) / 1000) + expiryMarginSeconds;
@@ -116,7 +116,7 @@ export async function createJobs({ url, logger, concurrency, ...options }: JobsO
     async workBackups(handler) {
       await boss.work(
         backupQueue,
-        { includeMetadata: true, pollingIntervalSeconds: 2, localConcurrency: 2 },
+        { includeMetadata: true, pollingIntervalSeconds: 2 },
         async ([job]: JobWithMetadata<BackupJob>[]) => {
           if (job) await handler(job.data, { jobId: job.id, last: job.retryCount >= job.retryLimit });
         },

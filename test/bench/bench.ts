@@ -1,6 +1,7 @@
 import { createClosers } from '#lib/closers.ts';
 import { textTable } from '../support/textTable.ts';
 import { additionTime } from './additionTime.ts';
+import { backupThroughput } from './backupThroughput.ts';
 import type { Benchmark, Figure } from './benchmark.ts';
 import { clustersPage } from './clustersPage.ts';
 import { creationTime } from './creationTime.ts';
@@ -20,6 +21,7 @@ const benchmarks: Record<string, Benchmark> = {
   restartGap,
   additionTime,
   promotionGap,
+  backupThroughput,
 };
 
 /** Too long for every run: only where the command line names them. */

@@ -96,6 +96,26 @@ for (const version of ['18', '15']) {
       expect(await follower.run('readProbe', { token: 'after' })).toMatchObject({ replicationState: 'streaming' });
     });
 
+    test('a smaller instance leads all the same; one that cannot follow with fewer connections says so', async () => {
+      const store = await directory();
+      const large = { cpuMillis: 1000, memoryMiB: 1024, storageGiB: 1 };
+      const primary = await postgresqlInstance('orders-1', version);
+      primary.host.size = large;
+      await primary.run('initialize', { access: loopbackOnly });
+      const { bytes, sha256 } = await primary.run('backUp', { store, key: 'c/b/one' });
+      const part = { key: 'c/b/one', bytes, sha256 };
+      const leader = await postgresqlInstance('restored-1', version, newSecrets);
+      expect(await leader.run('lead', { store, part, access: loopbackOnly })).toEqual({ timeline: 2 });
+      const slot = slotName('restored-2');
+      await leader.run('ensureSlots', { slotNames: [slot] });
+      const follower = await postgresqlInstance('restored-2', version, newSecrets);
+      const following = { store, part, primary: leader.address, slotName: slot, access: loopbackOnly };
+      const { reason } = await follower.run('followPart', following);
+      expect(reason).toContain('insufficient parameter settings');
+      await follower.run('clone', { primary: leader.address, slotName: slot, access: loopbackOnly });
+      expect((await follower.side.observe()).role).toBe('REPLICA');
+    });
+
     test('a damaged part, or one that is not there, leaves nothing behind', async () => {
       const store = await directory();
       const primary = await initialized('orders-1');

@@ -15,7 +15,9 @@ import { storageUsage } from './storageUsage.ts';
 type BackUp = PostgresqlCommands['backUp'];
 
 /** How much of the archive waits in memory for the compression and the store. */
-const aheadBytes = 4 * 1024 * 1024;
+const aheadBytes = 1024 * 1024;
+/** The server sends 32 KiB at a time; each piece costs a turn of the compression's thread. */
+const pieceBytes = 256 * 1024;
 
 /** Copies the running server, whatever its role, into the store. Writes go on meanwhile. */
 export async function backUp(
@@ -59,17 +61,21 @@ async function archiveOf(
   const { input, digested } = digestArchive();
   const password = await instance.secret(replicatorRole);
   const { address, port, name } = instance.host;
+  // The server is read only while both who read the archive are ready for more: the slower one sets the pace, and memory stays small.
+  const ready = { digest: true, archive: true };
   let resume = () => {};
-  let digesting = true;
-  const archive = new Readable({ highWaterMark: aheadBytes, read: () => next() });
-  /** Both who read the archive have to be ready for more. */
-  const next = () => {
-    if (digesting) resume();
+  const goOn = (who: keyof typeof ready) => {
+    ready[who] = true;
+    if (ready.digest && ready.archive) resume();
   };
-  input.on('drain', () => {
-    digesting = true;
-    resume();
-  });
+  const archive = new Readable({ highWaterMark: aheadBytes, read: () => goOn('archive') });
+  input.on('drain', () => goOn('digest'));
+  const pieces: Buffer[] = [];
+  let gathered = 0;
+  const gather = () => {
+    gathered = 0;
+    return Buffer.concat(pieces.splice(0));
+  };
   const receiving = receiveBaseBackup(
     {
       from: { host: address, port },
@@ -82,8 +88,11 @@ async function archiveOf(
     (query) => {
       resume = () => query.resume();
       return (chunk) => {
-        digesting = input.write(chunk);
-        return archive.push(chunk) && digesting;
+        ready.digest = input.write(chunk);
+        pieces.push(chunk);
+        gathered += chunk.length;
+        if (gathered >= pieceBytes) ready.archive = archive.push(gather());
+        return ready.digest && ready.archive;
       };
     },
   );
@@ -92,6 +101,7 @@ async function archiveOf(
       input.end(null);
       const positions = verified(backup, await digested);
       // Only what is whole comes to its end, and so into the store.
+      archive.push(gather());
       archive.push(null);
       return positions;
     },

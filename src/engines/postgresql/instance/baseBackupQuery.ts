@@ -13,6 +13,9 @@ export type BaseBackupSink = {
 /** A place in the write-ahead log. */
 export type WalPosition = { lsn: string; timeline: number };
 
+/** Memory is taken in pieces so large that they go back to the system as soon as nobody needs them. */
+const slabBytes = 256 * 1024;
+
 type Row = { fields: (string | null)[] };
 
 /** Kinds of CopyData in the answer to BASE_BACKUP: PostgreSQL's documentation, "Streaming Replication Protocol". */
@@ -35,6 +38,8 @@ export class BaseBackupQuery implements Submittable {
   #bytes = 0;
   #tablespaces = 0;
   #inManifest = false;
+  #slab = Buffer.alloc(0);
+  #slabUsed = 0;
 
   /** @param lends the archive's chunks are node-postgres' own memory, which it uses again: for a sink that is done with each at once */
   constructor(text: string, sink: BaseBackupSink, { lends = false }: { lends?: boolean } = {}) {
@@ -101,9 +106,20 @@ export class BaseBackupQuery implements Submittable {
   handleEmptyQuery(): void {}
 
   #content(bytes: Buffer): void {
-    // node-postgres uses the memory of a message again for later ones.
-    if (this.#inManifest) this.#sink.manifest(Buffer.from(bytes));
-    else if (!this.#sink.archive(this.#lends ? bytes : Buffer.from(bytes))) this.#connection?.stream.pause();
+    if (this.#inManifest) this.#sink.manifest(this.#copied(bytes));
+    else if (!this.#sink.archive(this.#lends ? bytes : this.#copied(bytes))) this.#connection?.stream.pause();
+  }
+
+  /** node-postgres uses the memory of a message again for later ones. */
+  #copied(bytes: Buffer): Buffer {
+    if (this.#slabUsed + bytes.length > this.#slab.length) {
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, bytes.length));
+      this.#slabUsed = 0;
+    }
+    const copy = this.#slab.subarray(this.#slabUsed, this.#slabUsed + bytes.length);
+    this.#slabUsed += bytes.length;
+    bytes.copy(copy);
+    return copy;
   }
 }
 
