@@ -23,12 +23,13 @@ import {
 import type { GroveHome, GroveProcess } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
 import { lostWrites, startRecordingWriter } from '../support/recordingWriter.ts';
+import { requestRestart } from '../support/topologyCalls.ts';
 
 type Place = { home: GroveHome; grove: GroveProcess; wanted: { engine: string; engineVersion: string } };
 
 const patience = { timeout: 20_000, interval: 20 };
 
-/** C10, C11 and N06 of docs/lifecycle.md: what a backup holds, and what cannot be restored. */
+/** C10, C11, N06 and a part of N04 of docs/lifecycle.md: what a backup holds, and what cannot be restored. */
 export function backupCases(place: () => Place): void {
   test('C10, C11 a backup while a writer runs; restored, its data are on every instance, and the original is untouched', {
     timeout: 240_000,
@@ -44,7 +45,13 @@ export function backupCases(place: () => Place): void {
     const cursor = await cursorNow(client);
     const written = writer.count();
 
-    const backup = await takenBackup(client, { clusterId, name: 'nightly' });
+    const taking = takenBackup(client, { clusterId, name: 'nightly' });
+    await expect.poll(async () => (await readCluster(client, clusterId)).status, patience).toBe('BUSY');
+    expect(await requestRestart(client, { clusterId })).toMatchObject({
+      __typename: 'ClusterBusyError',
+      operation: { kind: 'BACKUP_CLUSTER' },
+    });
+    const backup = await taking;
     const during = writer.count() - written;
     const { acknowledged, longestGapMs } = await writer.stop();
     expect(during).toBeGreaterThan(10);

@@ -38,7 +38,7 @@ export async function requestRestart(client: ApiClient, input: Record<string, un
     restartCluster(input: $input) {
       __typename
       ... on RestartClusterPayload { cluster { status } operation { id } }
-      ... on ClusterBusyError { operation { id } }
+      ... on ClusterBusyError { operation { id kind } }
       ... on InstanceStatusError { instance { name } status }
       ${errorFields}
     }
