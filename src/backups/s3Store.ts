@@ -69,6 +69,8 @@ export function createS3Store(bucket: Bucket, credentials: S3Credentials | null)
       asStore(key, async () => {
         const { client, Upload } = await sdk();
         const body = Readable.from(content, { objectMode: false });
+        // Whoever reads it hears of it; it may be destroyed when nobody does any more.
+        body.on('error', () => {});
         const upload = new Upload({
           client,
           params: { Bucket, Key: nameOf(key), Body: body },

@@ -150,9 +150,23 @@ for (const version of ['18', '15']) {
       await expect(primary.run('backUp', { store: full, key: 'c/b/one' })).rejects.toMatchObject({
         code: 'BACKUP_STORE',
       });
-      const slots = await primary.query('SELECT count(*)::int AS n FROM pg_replication_slots');
-      await expect.poll(() => slots).toEqual([{ n: 0 }]);
+      const slots = () => primary.query('SELECT count(*)::int AS n FROM pg_replication_slots');
+      // They go with the sessions that were cut off, which the server has to notice.
+      await expect.poll(slots, { timeout: 10_000 }).toEqual([{ n: 0 }]);
       expect((await primary.run('backUp', { store, key: 'c/b/one' })).dataBytes).toBeGreaterThan(40_000_000);
+    });
+
+    test('a backup can be cut off at any time, and fails nothing but itself', async () => {
+      const store = await directory();
+      const primary = await initialized('orders-1');
+      for (const afterMs of [0, 2, 5, 10, 20, 40, 80, 160, 320]) {
+        const cut = new AbortController();
+        const running = primary.run('backUp', { store, key: 'c/b/one' }, cut.signal);
+        setTimeout(() => cut.abort(new Error('cut off')), afterMs);
+        await running.catch((error: unknown) => expect(error).toBeInstanceOf(Error));
+      }
+      await primary.run('backUp', { store, key: 'c/b/one' });
+      expect(await readdir(join(store.path, 'c/b'))).toEqual(['one']);
     });
 
     test('leaves no password in logs or on disk but in its own files', async () => {

@@ -31,9 +31,9 @@ export async function backUp(
   call.progress('copying the server');
   const stop = new AbortController();
   const signal = AbortSignal.any([call.signal, stop.signal]);
-  const { archive, received } = await archiveOf(instance, { ...call, signal });
   const { compressed } = await import('./archiveFile.ts');
   const expectedBytes = await storageUsage(instance.layout.data);
+  const { archive, received } = await archiveOf(instance, { ...call, signal });
   const { content, fingerprint } = fingerprinted(compressed(archive));
   const stored = store.write(key, content, { signal, expectedBytes });
   // Whichever fails first ends the other: a backup that is not stored need not be sent, and half of one need not be stored.
@@ -110,6 +110,9 @@ async function archiveOf(
       throw error;
     },
   );
+  // Whoever reads hears of a failure too; here it must only not be nobody's.
+  archive.on('error', () => {});
+  received.catch(() => {});
   digested.catch((error: unknown) => archive.destroy(error instanceof Error ? error : undefined));
   return { archive, received };
 }
