@@ -259,13 +259,13 @@ describe('deleteCluster', () => {
     const dying = new AbortController();
     grove.machines.interfere(async (call, signal) => {
       if (call !== 'destroy orders-2') return;
+      await expect.poll(async () => (await cluster(clusterId)).instances[0]?.status).toBe('REMOVED');
       dying.abort();
       signal.throwIfAborted();
       await new Promise(() => {});
     });
     await expect(runOperation(grove.deps, operationId, dying.signal)).rejects.toThrow('The worker is stopping');
     const removed = (await operation(operationId)).steps.find(({ name }) => name === 'remove orders-1');
-    await expect.poll(async () => (await cluster(clusterId)).instances[0]?.status).toBe('REMOVED');
     await grove.deps.db.operationStep.update({
       where: { operationId_key: { operationId, key: removed?.key ?? '' } },
       data: { status: 'RUNNING', finishedAt: null },
