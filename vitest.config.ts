@@ -10,7 +10,7 @@ export default defineConfig({
     globalSetup: ['test/support/postgresServer.ts'],
     reporters: ['default', new ClosingLineReporter({ failOnSkip: process.env.CI === 'true' })],
     pool: 'forks',
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
   },

@@ -8,7 +8,7 @@ import {
   PrimaryNotDroppableError,
 } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import { isServing } from '#domain/instanceStatus.ts';
+import { hasServer, isServing } from '#domain/instanceStatus.ts';
 import { given, instancesDemand } from '#domain/quota.ts';
 import { instanceCountAllowed } from '#domain/topology.ts';
 import { Prisma } from '#generated/prisma/client.ts';
@@ -89,9 +89,20 @@ function minimumRemains({ cluster, engine }: Facts, leaving: number): DomainErro
   return remaining < minimum ? [new MinimumInstancesError(cluster.name, { minimum, remaining })] : [];
 }
 
-/** While nothing accepts writes, a server that serves may hold the only whole copy of the data: it is promoted, not dropped. */
-function isNoLastCopy({ healthLevel }: ClusterFacts, instance: InstanceFacts): DomainError[] {
-  if (acceptsWrites(healthLevel) || !isServing(instance)) return [];
+/**
+ * While nothing accepts writes, a server that serves may hold the only whole copy of the data: it is promoted, not dropped. In a
+ * synchronous cluster so may one that is not seen: the last acknowledged write is on one of them, and nobody knows on which.
+ */
+function isNoLastCopy({ healthLevel, synchronous }: ClusterFacts, instance: InstanceFacts): DomainError[] {
+  if (acceptsWrites(healthLevel)) return [];
+  if (synchronous && !isServing(instance) && hasServer(instance)) {
+    const unseen =
+      'In a synchronous cluster without a primary it may hold acknowledged writes that no other instance has.';
+    return [
+      new InstanceStatusError(instance, `${unseen} Bring it back, or promote another with acceptDataLoss first.`),
+    ];
+  }
+  if (!isServing(instance)) return [];
   const why = 'While no instance is known to accept writes, one that serves may hold the only whole copy of the data.';
   return [new InstanceStatusError(instance, `${why} Promote it, or drop those that do not serve.`)];
 }

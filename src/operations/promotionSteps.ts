@@ -6,6 +6,8 @@ import { assertPresent } from '#lib/assertPresent.ts';
 import type { JsonObject } from '#lib/json.ts';
 import { type BroughtBack, bringBack } from './bringBack.ts';
 import type { PlannedStep, RunStep, StepContext } from './operation.ts';
+import { untilWithin } from './untilWithin.ts';
+import { notAsWanted, reportedWithinMs } from './verifyCluster.ts';
 
 /** From `stop` on a promotion cannot be cancelled: the old primary takes no more writes. */
 export const promotionSteps = {
@@ -118,7 +120,12 @@ export async function verifyPresent(context: StepContext, instanceIds: readonly 
   if (cluster.synchronous) await engine.applySynchronous(context);
   await engine.verify({ ...context, cluster: { ...cluster, instances } });
   if (instances.length < cluster.instances.length) return null;
-  await context.until('every instance to report that it is as wanted', (now) => engine.health(now).level === 'HEALTHY');
+  await untilWithin(context, {
+    what: 'every instance to report that it is as wanted',
+    withinMs: reportedWithinMs,
+    isReached: (now) => engine.health(now).level === 'HEALTHY',
+    failure: (now) => notAsWanted(engine.health(now)),
+  });
   return null;
 }
 

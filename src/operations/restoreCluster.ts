@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import type { ClusterFacts } from '#domain/facts.ts';
 import { instancesDemand } from '#domain/quota.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import { damagedPart, missingPart } from './checkStoredPart.ts';
 import { removeNetwork } from './deleteCluster.ts';
 import { accessRulesSchema, backupIdSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
-import { type CleanUpContext, defineOperation } from './operation.ts';
+import { type CleanUpContext, defineOperation, type RunContext } from './operation.ts';
 import { removeInstance } from './removeInstance.ts';
 import { createFromBackup, planRestore, reopenRestore, restoreInstances } from './restoreInstances.ts';
 import { nobodyMayConnect, singleInstance } from './warnings.ts';
@@ -37,7 +38,10 @@ export const restoreCluster = defineOperation<RestoreClusterInput>({
   warnings: ({ cluster }) => [...singleInstance(cluster), ...nobodyMayConnect(cluster, cluster.accessRules)],
   reopen: reopenRestore,
   plan: ({ cluster }) => planRestore(cluster),
-  run: ({ cluster, step }) => restoreInstances(cluster, step),
+  run: async ({ cluster, planned, step }) => {
+    if (!isWhole(cluster, planned)) throw takenBack(cluster.name);
+    return await restoreInstances(cluster, step);
+  },
   cleanUp: async (context, reason) => (isUnusable(reason) ? await takeBackCluster(context) : null),
   lifecycle: { onSuccess: 'LIVE', onFailure: 'FAILED' },
   pointOfNoReturn: null,
@@ -45,7 +49,17 @@ export const restoreCluster = defineOperation<RestoreClusterInput>({
 
 /** Trying again cannot help: the backup itself is at fault. */
 const isUnusable = (reason: unknown): boolean =>
-  reason instanceof StepFailure && (reason.code === missingPart || reason.code === damagedPart);
+  reason instanceof StepFailure && [missingPart, damagedPart, takenBackCode].includes(reason.code);
+
+const takenBackCode = 'RESTORE_TAKEN_BACK';
+
+/** What a worker that resumes fails with where one before it had begun to take the cluster back. */
+export const takenBack = (cluster: string): StepFailure =>
+  new StepFailure(takenBackCode, `Cluster "${cluster}" was being taken back, since its restore had failed.`);
+
+/** True if all the instances that were announced are there. */
+export const isWhole = ({ instances }: ClusterFacts, planned: RunContext['planned']): boolean =>
+  planned.every(({ instanceId }) => instanceId === null || instances.some(({ id }) => id === instanceId));
 
 /** Nothing is left of the cluster but its record. */
 export async function takeBackCluster(context: CleanUpContext): Promise<'DELETED'> {

@@ -6,7 +6,7 @@ import { backupIdSchema } from './inputs.ts';
 import type { StepContext } from './operation.ts';
 import { defineOperation, type RunStep } from './operation.ts';
 import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
-import { takeBackCluster } from './restoreCluster.ts';
+import { isWhole, takeBackCluster, takenBack } from './restoreCluster.ts';
 import { createFromBackup, planRestore, type Restored, restoreInstances } from './restoreInstances.ts';
 
 const hourMs = 3_600_000;
@@ -46,12 +46,12 @@ export const verifyBackup = defineOperation<VerifyBackupInput>({
   ],
   run: async ({ cluster, planned, step }, { backupId }) => {
     const ids = [...new Set(planned.flatMap(({ instanceId }) => instanceId ?? []))];
-    // Once one of them is gone, what a worker that resumes finds is the removal, and what was found before is recorded.
-    const isWhole = ids.every((id) => cluster.instances.some((instance) => instance.id === id));
-    const restored = isWhole ? await restoreInstances(cluster, step) : { seededAgain: [] };
-    const { seededAgain } = await step(recordStep, (context) =>
-      recordVerified(context, backupId, restored.seededAgain),
-    );
+    // Once one of them is gone, what a worker that resumes finds is the removal: after the verdict, or instead of one.
+    const restored = isWhole(cluster, planned) ? await restoreInstances(cluster, step) : null;
+    const { seededAgain } = await step(recordStep, async (context) => {
+      if (restored === null) throw takenBack(cluster.name);
+      return await recordVerified(context, backupId, restored.seededAgain);
+    });
     await removeAll(ids, step);
     return { backupId, seededAgain };
   },

@@ -1,11 +1,12 @@
 import type { ClusterFacts } from '#domain/facts.ts';
+import type { Health } from '#domain/health.ts';
 import { members } from '#domain/members.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { PlannedStep, StepContext } from './operation.ts';
 import { untilWithin } from './untilWithin.ts';
 
 /** The data path works by then: what the agents report follows within seconds, in milliseconds. */
-const reportedWithinMs = 120_000;
+export const reportedWithinMs = 120_000;
 
 export const surveyStep = 'survey';
 export const verifyStep = 'verify';
@@ -47,10 +48,10 @@ export async function verifyCluster(
     what: 'every instance to report that it is as wanted',
     withinMs: reportedWithinMs,
     isReached: (facts) => engine.health(theWell(facts)).level === 'HEALTHY',
-    failure: (facts) => {
-      const why = engine.health(theWell(facts)).reasons.map(({ message }) => message);
-      return new StepFailure('NOT_AS_WANTED', `The cluster is not as wanted: ${why.join(' ')}`);
-    },
+    failure: (facts) => notAsWanted(engine.health(theWell(facts))),
   });
   return { verified: true };
 }
+
+export const notAsWanted = ({ reasons }: Health): StepFailure =>
+  new StepFailure('NOT_AS_WANTED', `The cluster is not as wanted: ${reasons.map(({ message }) => message).join(' ')}`);

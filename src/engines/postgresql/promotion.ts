@@ -97,7 +97,9 @@ function primaryBlockers(cluster: Cluster, mode: PromotionMode): DomainError[] {
   const primary = wantedPrimary(cluster);
   const healthy = primary !== undefined && isHealthy(primary) && primary.role === 'PRIMARY';
   if (mode === 'PLANNED') return healthy ? [] : [new NoPrimaryError(cluster.name)];
-  return healthy ? [new PrimaryHealthyError(cluster.name, primary.name)] : [];
+  // Whichever is wanted: beside one that takes writes another would be the second.
+  const writing = cluster.instances.find((instance) => isHealthy(instance) && instance.role === 'PRIMARY');
+  return writing ? [new PrimaryHealthyError(cluster.name, writing.name)] : [];
 }
 
 function targetBlockers(cluster: Cluster, target: InstanceFacts): DomainError[] {

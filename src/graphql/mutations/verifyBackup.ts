@@ -6,6 +6,7 @@ import {
   IncompleteBackupError,
   InvalidInputError,
   NotFoundError,
+  QuotaExceededError,
 } from '#domain/errors.ts';
 import { verifyBackup } from '#operations/verifyBackup.ts';
 import { builder } from '../builder.ts';
@@ -25,6 +26,7 @@ const VerifyBackupResult = changeResult('verifyBackup', VerifyBackupPayload, [
   BackupNotRestorableError,
   IncompleteBackupError,
   EngineUnavailableError,
+  QuotaExceededError,
   InvalidInputError,
   IdempotencyConflictError,
   ForbiddenError,

@@ -182,10 +182,13 @@ async function raiseFence(directory: string): Promise<void> {
 }
 
 async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    // Whatever else it is, there may be one.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 const keyOf = ({ clusterId, instanceId }: InstanceRef) => `${clusterId}/${instanceId}`;

@@ -26,9 +26,10 @@ export async function rewind(
   if (!existsSync(program)) return { rewound: false, reason: 'This package of PostgreSQL has no pg_rewind.' };
   await instance.supervisor.stop();
   await instance.writeConfiguration();
-  // Without it pg_rewind refuses, or takes a replica's recovery for the end of its work.
-  await rm(instance.layout.standbySignal, { force: true });
+  // Before the signal goes: an agent that began anew in between would start the server as a primary.
   await instance.changeState({ wanted: 'none', upstream: null });
+  // With it pg_rewind refuses, or takes a replica's recovery for the end of its work.
+  await rm(instance.layout.standbySignal, { force: true });
   progress('rewinding');
   try {
     const password = await instance.secret(adminRole);
@@ -58,7 +59,7 @@ async function runRewind(
   try {
     await promisify(execFile)(
       program,
-      ['--target-pgdata', layout.data, '--source-server', source, '--config-file', layout.configFile, '--no-sync'],
+      ['--target-pgdata', layout.data, '--source-server', source, '--config-file', layout.configFile],
       {
         cwd: layout.data,
         env: { ...host.environment, LC_ALL: 'C', PGPASSFILE: passwordFile },
