@@ -4,7 +4,7 @@ import { operationEnd, readOperation, uuidOf } from '../support/clusterCalls.ts'
 import type { GroveHome, GroveProcess } from '../support/groveProcess.ts';
 import { arm, type KillPoint, type Moment } from './killPoint.ts';
 import { type Inventory, inventoryOf, leftovers } from './leftovers.ts';
-import type { Asked, Scenario } from './scenarios.ts';
+import type { Asked, Scenario } from './scenario.ts';
 import { openStoreSession } from './storeSession.ts';
 import { liveClusters, wholenessFaults } from './wholeness.ts';
 
@@ -52,7 +52,7 @@ export class Sweep {
   async rehearse(scenario: Scenario): Promise<{ steps: RecordedStep[]; faults: string[] }> {
     const { client } = await this.#ready();
     this.#round += 1;
-    const clusterId = await scenario.prepare(client, this.#left);
+    const clusterId = await scenario.prepare(client, this.#left, this.#home);
     if (clusterId !== null) this.#inventory ??= inventoryOf(this.#home);
     const asked = await scenario.ask(client, clusterId, this.#round);
     const end = await operationEnd(client, asked.operationId);
@@ -91,7 +91,7 @@ export class Sweep {
   async #killOnce(scenario: Scenario, point: KillPoint): Promise<Outcome> {
     const { client, store } = await this.#ready();
     this.#round += 1;
-    const clusterId = await scenario.prepare(client, this.#left);
+    const clusterId = await scenario.prepare(client, this.#left, this.#home);
     const armed = await arm(store, point);
     const asked = await scenario.ask(client, clusterId, this.#round);
     const operationId = uuidOf(asked.operationId);
