@@ -2,7 +2,8 @@ import { createClosers } from '#lib/closers.ts';
 import { createGroveHome, type GroveHome } from '../support/groveProcess.ts';
 import { textTable } from '../support/textTable.ts';
 import { type Moment, moments } from './killPoint.ts';
-import { type Scenario, scenarios } from './scenarios.ts';
+import type { Scenario } from './scenario.ts';
+import { scenarios } from './scenarios.ts';
 import { type Case, type Outcome, type RecordedStep, Sweep } from './sweep.ts';
 
 const usage = `Usage: npm run chaos -- [SCENARIO…] [step=TEXT] [moment=${moments.join('|')}]

@@ -33,6 +33,10 @@ const lockKey = 3_141_592_653;
 const channel = 'chaos';
 const pollMs = 3;
 
+/** SQL for the name of a step without the random name that a verification gives its cluster. */
+export const steadyName = (column: string): string =>
+  `regexp_replace(${column}, 'verify-[0-9a-f]{16}', 'verify-<random>')`;
+
 /**
  * Triggers in Grove's own store, so that the product needs no door for its test: each waits for a lock that the test holds, inside
  * the transaction that would have recorded what happened.
@@ -42,7 +46,8 @@ const triggers = `
   CREATE TABLE IF NOT EXISTS chaos.target (kind text, step text, moment text, command text);
 
   CREATE OR REPLACE FUNCTION chaos.wanted(operation uuid, step text) RETURNS chaos.target LANGUAGE sql AS $$
-    SELECT t FROM chaos.target t JOIN public.operation o ON o.kind::text = t.kind WHERE o.id = $1 AND t.step = $2
+    SELECT t FROM chaos.target t JOIN public.operation o ON o.kind::text = t.kind
+    WHERE o.id = $1 AND t.step = ${steadyName('$2')}
   $$;
 
   CREATE OR REPLACE FUNCTION chaos.on_step() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,10 +1,11 @@
+import { hash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import type { GroveHome } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
-import { differences } from './scenarios.ts';
+import { differences } from './scenario.ts';
 import type { LiveCluster } from './wholeness.ts';
 
 type Home = Pick<GroveHome, 'directory'>;
@@ -15,10 +16,21 @@ export type Inventory = ReadonlySet<string>;
 const idPattern = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 const settlesWithinMs = 5000;
 
-/** Every file that Grove and its agents made, but what the servers have in theirs, with ids and numbers struck out. */
-export function inventoryOf({ directory }: Home): Inventory {
+/**
+ * Every file that Grove and its agents made, with ids and numbers struck out. But not what the servers have in theirs, and what is
+ * there only while an instance is lost: that is never left over rightly.
+ */
+export function inventoryOf(home: Home): Inventory {
+  return new Set(ownFiles(home).filter((name) => !passing.test(name)));
+}
+
+/** A fence, and what the scenarios themselves put away. */
+const passing = /\/(fenced|agent\.json\.away)$/;
+
+/** Backups are looked at on their own. */
+function ownFiles({ directory }: Home): string[] {
   const names = filesBelow(directory).map((path) => path.slice(directory.length + 1));
-  return new Set(names.map(struckOut));
+  return names.filter((name) => !name.startsWith('backups/')).map(struckOut);
 }
 
 const struckOut = (path: string): string =>
@@ -50,6 +62,7 @@ export async function leftovers(
   const look = async () => [
     ...fileLeftovers(home, clusters, inventory),
     ...processLeftovers(home, clusters),
+    ...(await backupLeftovers(home, store)),
     ...(await storeLeftovers(store)),
   ];
   const deadline = Date.now() + settlesWithinMs;
@@ -70,7 +83,7 @@ function fileLeftovers(home: Home, clusters: readonly LiveCluster[], inventory: 
   const hosts = readFileSync(at('hosts'), 'utf8')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'));
-  const unknown = inventory === null ? [] : [...inventoryOf(home)].filter((name) => !inventory.has(name));
+  const unknown = inventory === null ? [] : [...new Set(ownFiles(home))].filter((name) => !inventory.has(name));
   return [
     ...unknown.map((name) => `file: ${name}`),
     ...differences('directories of clusters', names('clusters'), ids),
@@ -91,6 +104,25 @@ function fileLeftovers(home: Home, clusters: readonly LiveCluster[], inventory: 
       ];
     }),
   ];
+}
+
+/** The backup store has the files of the completed backups, each as it is recorded, and nothing else: no empty directory either. */
+async function backupLeftovers(home: Home, store: pg.Client): Promise<string[]> {
+  const root = join(home.directory, 'backups');
+  const { rows } = await store.query<{ location: string; sha256: string }>(
+    `SELECT p.location, p.sha256 FROM instance_backup p JOIN backup b ON b.id = p.backup_id
+     WHERE b.status = 'COMPLETED'`,
+  );
+  const wanted = rows.flatMap(({ location, sha256 }) => {
+    const [cluster = '', backup = ''] = location.split('/');
+    return [cluster, `${cluster}/${backup}`, `${location} ${sha256}`];
+  });
+  const names = existsSync(root) ? readdirSync(root, { recursive: true, encoding: 'utf8' }) : [];
+  const found = names.map((name) => {
+    const path = join(root, name);
+    return statSync(path).isFile() ? `${name} ${hash('sha256', readFileSync(path), 'hex')}` : name;
+  });
+  return differences('the backup store', found.toSorted(), [...new Set(wanted)].toSorted());
 }
 
 /** Each instance has one agent and one server, and there is one Grove with one store; nothing else runs. */
@@ -126,6 +158,16 @@ async function storeLeftovers(store: pg.Client): Promise<string[]> {
     UNION ALL SELECT 'command without an end: ' || kind FROM agent_command WHERE status = 'PENDING'
     UNION ALL SELECT 'instance that is still ' || activity || ': ' || i.name
       FROM instance i JOIN cluster c ON c.id = i.cluster_id WHERE c.lifecycle = 'LIVE' AND i.activity NOT IN ('NONE', 'REMOVED')
+    UNION ALL SELECT 'instance that is fenced off: ' || name FROM instance WHERE fenced_at IS NOT NULL AND removed_at IS NULL
+    UNION ALL SELECT 'instance of a deleted cluster: ' || i.name
+      FROM instance i JOIN cluster c ON c.id = i.cluster_id WHERE c.lifecycle = 'DELETED' AND i.removed_at IS NULL
+    UNION ALL SELECT 'cluster made for a verification: ' || name || ' ' || lifecycle
+      FROM cluster WHERE name LIKE 'verify-%' AND lifecycle <> 'DELETED'
+    UNION ALL SELECT 'backup that is still ' || status || ': ' || name
+      FROM backup WHERE status IN ('PENDING', 'RUNNING', 'DELETING')
+    UNION ALL SELECT 'part of a backup that is ' || b.status || ' is ' || p.status || ': ' || p.instance_name
+      FROM instance_backup p JOIN backup b ON b.id = p.backup_id
+      WHERE p.status IN ('PENDING', 'RUNNING') OR p.fault IS NOT NULL OR (p.location IS NOT NULL) <> (b.status = 'COMPLETED')
     UNION ALL SELECT 'job that is ' || state FROM pgboss.job WHERE name = 'operation' AND state IN ('created', 'retry', 'active')
     UNION ALL SELECT 'transaction left open: ' || query FROM pg_stat_activity
       WHERE state LIKE 'idle in transaction%' AND xact_start < now() - interval '1 second'

@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { createGroveHome, destroyAfterAll, type GroveHome } from '../support/groveProcess.ts';
 import type { Moment } from './killPoint.ts';
-import { type Scenario, scenarios } from './scenarios.ts';
+import type { Scenario } from './scenario.ts';
+import { scenarios } from './scenarios.ts';
 import { type RecordedStep, Sweep } from './sweep.ts';
 
 /** A few places of the sweep; `npm run chaos` has all of them. One Grove, and each case goes on with what the one before left. */

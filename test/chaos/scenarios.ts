@@ -1,79 +1,11 @@
-import type { ApiClient, Shape } from '../support/apiClient.ts';
-import {
-  acceptedCluster,
-  createdCluster,
-  deletedCluster,
-  readCluster,
-  requestedDeletion,
-} from '../support/clusterCalls.ts';
+import type { Shape } from '../support/apiClient.ts';
+import { acceptedCluster, deletedCluster, readCluster, requestedDeletion } from '../support/clusterCalls.ts';
 import { promotionResult, requestPromotion } from '../support/promotionCalls.ts';
-import { requestAdd, requestDrop, requestRestart, succeeded } from '../support/topologyCalls.ts';
-
-export type Asked = { clusterId: string; operationId: string };
-
-/**
- * An operation that the sweep kills Grove in. To add one: write it here and put it into `scenarios`; the sweep finds the steps by
- * itself, from what a run that is left alone records.
- */
-export type Scenario = {
-  /** Kind of the operation. */
-  kind: string;
-  /**
-   * Brings about what the mutation needs.
-   * @param left the cluster, whole, that the case before left. Null: there is none
-   * @returns the cluster to ask it of; null: the mutation makes it
-   */
-  prepare(client: ApiClient, left: string | null): Promise<string | null>;
-  /** Sends the mutation. `round` is another number in each case: for what has to differ from the case before. */
-  ask(client: ApiClient, clusterId: string | null, round: number): Promise<Asked>;
-  /** How the operation must end, if not SUCCEEDED. */
-  end?: 'FAILED';
-  /** What is not as docs/lifecycle.md says, once the operation has ended; for the whole cluster that is left, besides its health. */
-  faults(client: ApiClient, asked: Asked, round: number): Promise<string[]>;
-  /** False: nothing is left of the cluster. */
-  leavesCluster: boolean;
-};
-
-const name = 'orders';
-const instanceCount = 3;
-
-/** A cluster of so many instances: the one that is left, made smaller or larger, or a new one. */
-async function ensureCluster(client: ApiClient, left: string | null, count: number = instanceCount): Promise<string> {
-  if (left === null) return await createdCluster(client, { name, instanceCount: count });
-  const names = await instanceNames(client, left);
-  if (names.length < count) {
-    await succeeded(client, requestAdd(client, { clusterId: left, count: count - names.length }));
-  }
-  if (names.length > count) {
-    await succeeded(
-      client,
-      requestDrop(client, { clusterId: left, instanceIds: await idsOf(client, left, names.slice(count)) }),
-    );
-  }
-  return left;
-}
-
-const instancesOf = async (client: ApiClient, clusterId: string): Promise<Shape[]> =>
-  (await readCluster(client, clusterId)).instances.nodes;
-
-/** The primary first, the others by name. */
-async function instanceNames(client: ApiClient, clusterId: string): Promise<string[]> {
-  const instances = await instancesOf(client, clusterId);
-  const rank = ({ role, name: own }: Shape) => `${role === 'PRIMARY' ? 0 : 1} ${own}`;
-  return instances.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1)).map((instance) => instance.name);
-}
-
-const idsOf = async (client: ApiClient, clusterId: string, names: readonly string[]): Promise<string[]> =>
-  (await instancesOf(client, clusterId)).filter((instance) => names.includes(instance.name)).map(({ id }) => id);
-
-/** What an accepted mutation of a cluster that is there is known by. */
-async function asked(clusterId: string | null, request: Promise<Shape>): Promise<Asked> {
-  const answer = await request;
-  if (!answer.operation || answer.code || clusterId === null) {
-    throw new Error(`It was refused: ${JSON.stringify(answer)}`);
-  }
-  return { clusterId, operationId: answer.operation.id };
-}
+import { requestAdd, requestDrop, requestRestart } from '../support/topologyCalls.ts';
+import { backupCluster, deleteBackup, restoreCluster, verifyBackup } from './backupScenarios.ts';
+import { failOver, rejoinInstance } from './failoverScenarios.ts';
+import { asked, ensureCluster, ensureFirstLeads, idsOf, instanceCount, instanceNames, name } from './preparation.ts';
+import { differences, type Scenario } from './scenario.ts';
 
 const createCluster: Scenario = {
   kind: 'CREATE_CLUSTER',
@@ -156,10 +88,9 @@ const restartCluster: Scenario = {
   leavesCluster: true,
 };
 
-/** Elected, so that the steps have the same names whoever is the primary by now. */
 const promoteInstance: Scenario = {
   kind: 'PROMOTE_INSTANCE',
-  prepare: (client, left) => ensureCluster(client, left),
+  prepare: async (client, left) => await ensureFirstLeads(client, await ensureCluster(client, left)),
   ask: (client, clusterId) => asked(clusterId, requestPromotion(client, { clusterId, mode: 'PLANNED' })),
   async faults(client, { clusterId, operationId }) {
     const { oldPrimary, newPrimary, lossBytes, oldPrimaryRejoined } = await promotionResult(client, operationId);
@@ -198,11 +129,11 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   addInstances,
   dropInstances,
   promoteInstance,
+  failOver,
+  rejoinInstance,
+  backupCluster,
+  restoreCluster,
+  verifyBackup,
+  deleteBackup,
   deleteCluster,
 };
-
-/** Says what is there instead of what is wanted. None: it is there. */
-export function differences(what: string, found: unknown, wanted: unknown): string[] {
-  const [is, mustBe] = [JSON.stringify(found), JSON.stringify(wanted)];
-  return is === mustBe ? [] : [`${what}: ${is} instead of ${mustBe}`];
-}

@@ -2,9 +2,9 @@ import type pg from 'pg';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { operationEnd, readOperation, uuidOf } from '../support/clusterCalls.ts';
 import type { GroveHome, GroveProcess } from '../support/groveProcess.ts';
-import { arm, type KillPoint, type Moment } from './killPoint.ts';
+import { arm, type KillPoint, type Moment, steadyName } from './killPoint.ts';
 import { type Inventory, inventoryOf, leftovers } from './leftovers.ts';
-import type { Asked, Scenario } from './scenarios.ts';
+import type { Asked, Scenario } from './scenario.ts';
 import { openStoreSession } from './storeSession.ts';
 import { liveClusters, wholenessFaults } from './wholeness.ts';
 
@@ -52,7 +52,7 @@ export class Sweep {
   async rehearse(scenario: Scenario): Promise<{ steps: RecordedStep[]; faults: string[] }> {
     const { client } = await this.#ready();
     this.#round += 1;
-    const clusterId = await scenario.prepare(client, this.#left);
+    const clusterId = await scenario.prepare(client, this.#left, this.#home);
     if (clusterId !== null) this.#inventory ??= inventoryOf(this.#home);
     const asked = await scenario.ask(client, clusterId, this.#round);
     const end = await operationEnd(client, asked.operationId);
@@ -91,7 +91,7 @@ export class Sweep {
   async #killOnce(scenario: Scenario, point: KillPoint): Promise<Outcome> {
     const { client, store } = await this.#ready();
     this.#round += 1;
-    const clusterId = await scenario.prepare(client, this.#left);
+    const clusterId = await scenario.prepare(client, this.#left, this.#home);
     const armed = await arm(store, point);
     const asked = await scenario.ask(client, clusterId, this.#round);
     const operationId = uuidOf(asked.operationId);
@@ -124,7 +124,7 @@ export class Sweep {
 
   async #stepsOf(operationId: string): Promise<RecordedStep[]> {
     const { rows } = await assertPresent(this.#store, 'a store').query<RecordedStep>(
-      `SELECT s.name, (1000 * extract(epoch FROM s.finished_at - s.started_at))::float AS ms,
+      `SELECT ${steadyName('s.name')} AS name, (1000 * extract(epoch FROM s.finished_at - s.started_at))::float AS ms,
               ARRAY(SELECT c.kind FROM agent_command c WHERE c.operation_id = s.operation_id
                 AND split_part(c.step_key, '#', 1) = s.key ORDER BY c.created_at) AS commands
        FROM operation_step s WHERE s.operation_id = $1 AND s.status = 'SUCCEEDED' ORDER BY s.position`,
@@ -139,7 +139,7 @@ type End = { status: string; waitingFor?: string | null; error?: { message: stri
 /** The step has not ended: it was being done, or was about to be begun. */
 async function isRunning(store: pg.Client, operationId: string, { step }: KillPoint): Promise<boolean> {
   const { rowCount } = await store.query(
-    'SELECT FROM operation_step WHERE operation_id = $1 AND name = $2 AND finished_at IS NULL',
+    `SELECT FROM operation_step WHERE operation_id = $1 AND ${steadyName('name')} = $2 AND finished_at IS NULL`,
     [operationId, step],
   );
   return rowCount === 1;

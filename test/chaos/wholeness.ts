@@ -2,7 +2,7 @@ import pg from 'pg';
 import { slotName } from '#engines/postgresql/slotName.ts';
 import type { ApiClient, Shape } from '../support/apiClient.ts';
 import { readCluster, revealedCredentials, uuidOf } from '../support/clusterCalls.ts';
-import { differences } from './scenarios.ts';
+import { differences } from './scenario.ts';
 
 /** What an instance of a cluster that is there looks like from outside. */
 export type LiveInstance = { uuid: string; name: string; address: string; port: number; role: string };

@@ -57,13 +57,19 @@ export async function previewOf(client: ApiClient, backupId: string): Promise<Sh
   return restorePreview;
 }
 
-/** Asks for a change of a backup ("deleteBackup", "verifyBackup"); answers with its operation's end, or why it was refused. */
-export async function changedBackup(client: ApiClient, mutation: string, backupId: string): Promise<Shape> {
+/** Asks for a change of a backup ("deleteBackup", "verifyBackup"); answers with its cluster and operation, or why it was refused. */
+export async function requestBackupChange(client: ApiClient, mutation: string, backupId: string): Promise<Shape> {
   const payload = `${mutation.slice(0, 1).toUpperCase()}${mutation.slice(1)}Payload`;
   const { result } = await client.data(
     `mutation ($backupId: ID!) { result: ${mutation}(input: { backupId: $backupId }) {
-       ... on ${payload} { operation { id } } ${fieldsOfError} } }`,
+       ... on ${payload} { operation { id cluster { id } } } ${fieldsOfError} } }`,
     { backupId },
   );
+  return result;
+}
+
+/** As requestBackupChange; answers with its operation's end, or why it was refused. */
+export async function changedBackup(client: ApiClient, mutation: string, backupId: string): Promise<Shape> {
+  const result = await requestBackupChange(client, mutation, backupId);
   return result.operation ? await operationEnd(client, result.operation.id) : result;
 }

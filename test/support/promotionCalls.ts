@@ -34,6 +34,14 @@ export async function promoted(client: ApiClient, request: Promise<Shape>): Prom
   return await promotionResult(client, answer.operation.id);
 }
 
+/** Asks that an instance follows the primary again; answers with the mutation's result as it is. */
+export async function requestRejoin(client: ApiClient, input: Record<string, unknown>): Promise<Shape> {
+  const document = /* GraphQL */ `mutation ($input: RejoinInstanceInput!) {
+    rejoinInstance(input: $input) { ... on RejoinInstancePayload { operation { id } } ${errorFields} }
+  }`;
+  return (await client.data(document, { input })).rejoinInstance;
+}
+
 export async function promotionResult(client: ApiClient, operationId: string): Promise<Shape> {
   const document = /* GraphQL */ `query ($id: ID!) {
     node(id: $id) { ... on Operation { result { ${promotedFields} } } }

@@ -1,0 +1,39 @@
+import type { ApiClient } from '../support/apiClient.ts';
+import type { GroveHome } from '../support/groveProcess.ts';
+
+export type Asked = {
+  /** The cluster that it changes or makes. */
+  clusterId: string;
+  operationId: string;
+  /** Where it is about one. */
+  backupId?: string;
+};
+
+/**
+ * An operation that the sweep kills Grove in. To add one: write it here and put it into `scenarios`; the sweep finds the steps by
+ * itself, from what a run that is left alone records.
+ */
+export type Scenario = {
+  /** Kind of the operation. */
+  kind: string;
+  /**
+   * Brings about what the mutation needs.
+   * @param left the cluster, whole, that the case before left. Null: there is none
+   * @returns the cluster to ask it of; null: the mutation makes it
+   */
+  prepare(client: ApiClient, left: string | null, home: GroveHome): Promise<string | null>;
+  /** Sends the mutation. `round` is another number in each case: for what has to differ from the case before. */
+  ask(client: ApiClient, clusterId: string | null, round: number): Promise<Asked>;
+  /** How the operation must end, if not SUCCEEDED. */
+  end?: 'FAILED';
+  /** What is not as docs/lifecycle.md says, once the operation has ended; for the whole cluster that is left, besides its health. */
+  faults(client: ApiClient, asked: Asked, round: number): Promise<string[]>;
+  /** False: nothing is left of the cluster. */
+  leavesCluster: boolean;
+};
+
+/** Says what is there instead of what is wanted. None: it is there. */
+export function differences(what: string, found: unknown, wanted: unknown): string[] {
+  const [is, mustBe] = [JSON.stringify(found), JSON.stringify(wanted)];
+  return is === mustBe ? [] : [`${what}: ${is} instead of ${mustBe}`];
+}
