@@ -7,14 +7,14 @@ const bucket = {
   GROVE_BACKUP_S3_ACCESS_KEY_ID: 'id',
   GROVE_BACKUP_S3_SECRET_ACCESS_KEY: 'the secret itself',
 };
-const storeOf = (environment: Record<string, string>) => loadConfig(environment, '/work').backupStore;
+const storeOf = (environment: Record<string, string>) => loadConfig(environment, '/srv').backupStore;
 
 describe('the backup store', () => {
   test('is a directory of the data directory unless something else is said', () => {
     expect(storeOf({})).toBe(null);
     expect(storeOf({ GROVE_BACKUP_DIRECTORY: '', GROVE_BACKUP_S3_BUCKET: '' })).toBe(null);
     expect(storeOf({ GROVE_BACKUP_DIRECTORY: 'kept' })).toEqual({
-      place: { kind: 'DIRECTORY', path: '/work/kept' },
+      place: { kind: 'DIRECTORY', path: '/srv/kept' },
       credentials: null,
     });
   });
