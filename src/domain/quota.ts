@@ -31,7 +31,7 @@ export function instancesDemand(instances: readonly { size: { storageGiB: number
 }
 
 /** The same amounts, given back. */
-export function given(demand: QuotaDemand): QuotaDemand {
+export function givenBack(demand: QuotaDemand): QuotaDemand {
   return Object.fromEntries(Object.entries(demand).map(([resource, amount]) => [resource, -amount]));
 }
 

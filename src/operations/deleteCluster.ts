@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DeletionProtectedError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
-import { given, instancesDemand } from '#domain/quota.ts';
+import { givenBack, instancesDemand } from '#domain/quota.ts';
 import type { Change } from '#events/transact.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
@@ -24,7 +24,7 @@ export const deleteCluster = defineOperation<DeleteClusterInput>({
   deadlineMs: 15 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isUnprotected(cluster)],
-  quota: ({ cluster }) => given(instancesDemand(cluster.instances)),
+  quota: ({ cluster }) => givenBack(instancesDemand(cluster.instances)),
   warnings: ({ cluster }) => dataLoss(cluster),
   accept: beginDeletion,
   reopen: beginDeletion,

@@ -9,7 +9,7 @@ import {
 } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { hasServer, isServing } from '#domain/instanceStatus.ts';
-import { given, instancesDemand } from '#domain/quota.ts';
+import { givenBack, instancesDemand } from '#domain/quota.ts';
 import { instanceCountAllowed } from '#domain/topology.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import { clusterIsReady } from './blockers.ts';
@@ -50,7 +50,7 @@ export const dropInstances = defineOperation<DropInstancesInput>({
       ...leaving.flatMap((instance) => isNoLastCopy(facts.cluster, instance)),
     ];
   },
-  quota: ({ cluster }, input) => given(instancesDemand(leavingOf(cluster, input))),
+  quota: ({ cluster }, input) => givenBack(instancesDemand(leavingOf(cluster, input))),
   warnings: ({ cluster }, { instanceIds }) =>
     singleInstance({ ...cluster, instances: cluster.instances.filter(({ id }) => !instanceIds.includes(id)) }),
   plan: ({ cluster }, input) => {
