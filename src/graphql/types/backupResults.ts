@@ -1,4 +1,5 @@
 import { builder } from '../builder.ts';
+import type { Context } from '../context.ts';
 import { requireActor } from '../errors.ts';
 import { isUuid } from '../globalId.ts';
 import type { OperationResultFacts } from './OperationResult.ts';
@@ -12,33 +13,28 @@ const backupIdOf = ({ result }: OperationResultFacts): string => {
 };
 const nobody = '00000000-0000-0000-0000-000000000000';
 
+const backupOfResult = <Query extends object>(
+  query: Query,
+  facts: OperationResultFacts,
+  _args: unknown,
+  context: Context,
+) =>
+  context.db.backup.findUniqueOrThrow({
+    ...query,
+    where: { id: backupIdOf(facts), projectId: requireActor(context).projectId },
+  });
+
 export const ClusterBackedUp = builder.objectRef<OperationResultFacts>('ClusterBackedUp').implement({
   description: 'Result of BACKUP_CLUSTER: every part is in the backup store, and was read back whole.',
   fields: (t) => ({
-    backup: t.prismaField({
-      type: 'Backup',
-      description: 'The backup.',
-      resolve: (query, facts, _args, context) =>
-        context.db.backup.findUniqueOrThrow({
-          ...query,
-          where: { id: backupIdOf(facts), projectId: requireActor(context).projectId },
-        }),
-    }),
+    backup: t.prismaField({ type: 'Backup', description: 'The backup.', resolve: backupOfResult }),
   }),
 });
 
 export const BackupDeleted = builder.objectRef<OperationResultFacts>('BackupDeleted').implement({
   description: 'Result of DELETE_BACKUP: the files are gone; the record stays.',
   fields: (t) => ({
-    backup: t.prismaField({
-      type: 'Backup',
-      description: "The backup's record.",
-      resolve: (query, facts, _args, context) =>
-        context.db.backup.findUniqueOrThrow({
-          ...query,
-          where: { id: backupIdOf(facts), projectId: requireActor(context).projectId },
-        }),
-    }),
+    backup: t.prismaField({ type: 'Backup', description: "The backup's record.", resolve: backupOfResult }),
   }),
 });
 
@@ -91,15 +87,7 @@ export const ClusterRestored = builder.objectRef<OperationResultFacts>('ClusterR
 export const BackupVerified = builder.objectRef<OperationResultFacts>('BackupVerified').implement({
   description: 'Result of VERIFY_BACKUP: a cluster with the data of the backup served, and is gone again.',
   fields: (t) => ({
-    backup: t.prismaField({
-      type: 'Backup',
-      description: 'The backup.',
-      resolve: (query, facts, _args, context) =>
-        context.db.backup.findUniqueOrThrow({
-          ...query,
-          where: { id: backupIdOf(facts), projectId: requireActor(context).projectId },
-        }),
-    }),
+    backup: t.prismaField({ type: 'Backup', description: 'The backup.', resolve: backupOfResult }),
     seededAgain: t.field({
       type: [SeededAgain],
       description: 'Instances that were copied from the primary, since their own parts could not catch up.',
