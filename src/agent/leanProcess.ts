@@ -6,7 +6,7 @@ const restarted = 'GROVE_AGENT_RESTARTED';
  * mallopt(3): one arena, and freed memory back to the system: a copy's buffers stay with the process otherwise. Only the GNU C
  * library looks at these.
  */
-const giveMemoryBack = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '65536' };
+const giveMemoryBack = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
 
 /**
  * What an agent's Node is started with to stay small: without the optimising compilers, which an agent's few statements never
@@ -17,7 +17,6 @@ export function leanNode(cacheDirectory: string): { flags: string[]; env: Record
     flags: [
       '--no-opt',
       '--no-maglev',
-      '--no-sparkplug',
       '--max-semi-space-size=1',
       '--v8-pool-size=0',
       '--optimize-for-size',
