@@ -112,7 +112,13 @@ async function start(starting: Starting): Promise<App> {
     quotaDefaults: config.quotaDefaults,
     workerId: `${hostname()}/${process.pid}/${randomUUID()}`,
     webhookNetworks: config.webhookNetworks,
-    timing: { cancelGraceMs: 20_000, stepRetryMs: 1000, stepAttempts: 4 },
+    timing: {
+      cancelGraceMs: 20_000,
+      stepRetryMs: 1000,
+      stepAttempts: 4,
+      agentHangsMs: 20_000,
+      agentSilentMs: 60_000,
+    },
   };
   const adminKeyFile = await ensureFirstKey(operations, dataDirectory);
   const url = mode === 'worker' ? null : await serve(starting, operations, backups);

@@ -1,8 +1,11 @@
 import type { InstanceFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import type { EngineContext, Promotion, Rejoined } from '#engines/engine.ts';
+import type { Promotion, Rejoined } from '#engines/engine.ts';
 import { ProviderError } from '#providers/provider.ts';
+import { answeringWithin } from './answered.ts';
 import type { StepContext } from './operation.ts';
+import { untilWithin } from './untilWithin.ts';
+import { reportedWithinMs } from './verifyCluster.ts';
 
 /** An agent that was started connects within seconds, or its host is not there. */
 const connectsWithinMs = 30_000;
@@ -27,11 +30,16 @@ export async function joinAgain(
   const instance = there?.instances.find((found) => found.id === id);
   if (!instance) throw new StepFailure('AGENT_SILENT', `The agent of ${name} does not connect.`, { retryable: true });
   const rejoined = await promotion.rejoin(context, instance);
-  await context.until(`${name} to report that it follows the primary`, ({ instances }) =>
-    instances.some(
-      ({ id: found, observation }) => found === id && observation?.serving && observation.role === 'REPLICA',
-    ),
-  );
+  await untilWithin(context, {
+    what: `${name} to report that it follows the primary`,
+    withinMs: reportedWithinMs,
+    isReached: ({ instances }) =>
+      instances.some(
+        ({ id: found, observation }) => found === id && observation?.serving && observation.role === 'REPLICA',
+      ),
+    failure: () =>
+      new StepFailure('AGENT_SILENT', `${name} does not report that it follows the primary.`, { retryable: true }),
+  });
   await context.setActivity([{ id }], 'NONE', async ({ tx }) => {
     await tx.instance.update({ where: { id }, data: { fencedAt: null } });
   });
@@ -44,23 +52,17 @@ export async function bringBack(
   promotion: Promotion,
   instance: Pick<InstanceFacts, 'id' | 'name'>,
 ): Promise<BroughtBack> {
+  // An agent that vanishes in the middle must not hold the operation up until its deadline.
+  const patient = answeringWithin(context, (kind) =>
+    kind === 'clone' || kind === 'rewind' ? copiesWithinMs : answersWithinMs,
+  );
   try {
-    return { ...(await joinAgain(patient(context), promotion, instance)), reason: null };
+    return { ...(await joinAgain(patient, promotion, instance)), reason: null };
   } catch (error) {
     if (context.signal.aborted || !(error instanceof StepFailure || error instanceof ProviderError)) throw error;
     await context.setActivity([instance], 'NONE');
     return { how: null, discardedBytes: null, reason: error.message };
   }
-}
-
-/** An agent that vanishes in the middle must not hold the operation up until its deadline. */
-function patient(context: StepContext): StepContext {
-  const send: EngineContext['send'] = (instance, kind, payload, options) =>
-    context.send(instance, kind, payload, {
-      withinMs: kind === 'clone' || kind === 'rewind' ? copiesWithinMs : answersWithinMs,
-      ...options,
-    });
-  return { ...context, send };
 }
 
 /** A live agent reports at least every two seconds, and at once when it connects. */

@@ -53,4 +53,8 @@ export type OperationTiming = {
   stepRetryMs: number;
   /** How often a step is tried in one run of its operation. */
   stepAttempts: number;
+  /** An agent that everybody waits for and that has not answered for this long is started anew, in milliseconds. */
+  agentHangsMs: number;
+  /** When it is no longer waited for, in milliseconds from the same moment. */
+  agentSilentMs: number;
 };

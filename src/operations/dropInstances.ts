@@ -61,7 +61,7 @@ export const dropInstances = defineOperation<DropInstancesInput>({
     const seen = await step(surveyStep, (context) => survey(context, instanceIds));
     await Promise.all(
       instanceIds.map(async (id) => {
-        await step(drainStep({ id }), (context) => drain(context, id));
+        await step(drainStep({ id }), (context) => drain(context, id, instanceIds));
         await step(removeStep({ id }), (context) => remove(context, id));
       }),
     );
@@ -117,16 +117,24 @@ const planDrain = (instance: InstanceFacts): PlannedStep => ({
  * The instance has left the group, and its server does not run. One that is not known to serve is stopped through the provider
  * before anything else: were it only silent, it would go on serving what the group no longer holds.
  */
-async function drain(context: StepContext, id: string): Promise<null> {
+async function drain(context: StepContext, id: string, leavingIds: readonly string[]): Promise<null> {
   const { cluster, engine, setActivity } = context;
   const leaving = cluster.instances.find((instance) => instance.id === id);
   if (!leaving) return null;
   await setActivity([leaving], 'DRAINING');
   if (!isServing(leaving)) await fence(context, leaving);
-  await engine.leave(context, leaving);
+  await engine.leave({ ...context, cluster: withDeparting(cluster, leavingIds) }, leaving);
   await fence(context, leaving);
   return null;
 }
+
+/** Those beside it leave too, whether or not their own step has begun: nothing may rely on them. */
+const withDeparting = (cluster: ClusterFacts, ids: readonly string[]): ClusterFacts => ({
+  ...cluster,
+  instances: cluster.instances.map((instance) =>
+    ids.includes(instance.id) ? { ...instance, activity: 'DRAINING' } : instance,
+  ),
+});
 
 /** Nothing of the instance runs, and its agent is let in no more, so that nobody starts it again. It is as if never seen. */
 async function fence({ cluster, provider, change }: StepContext, { id }: InstanceFacts): Promise<void> {

@@ -1,7 +1,8 @@
 import type { InstanceFacts } from '#domain/facts.ts';
 import { wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import type { Election } from '#engines/engine.ts';
+import { AgentSilent, type Election } from '#engines/engine.ts';
+import { answered } from './answered.ts';
 import type { BroughtBack } from './bringBack.ts';
 import type { RunContext, StepContext } from './operation.ts';
 import type { PromoteInstanceInput } from './promoteInstance.ts';
@@ -10,6 +11,7 @@ import {
   type PromotionResult,
   promotionOf,
   promotionSteps,
+  promotionUnknown,
   settleGroup,
   wantAsPrimary,
 } from './promotionSteps.ts';
@@ -27,7 +29,12 @@ export async function failOver({ step }: RunContext, input: PromoteInstanceInput
   const toId = election.instanceId;
   const writeGapMs = await step(promotionSteps.promote, async (context) => {
     if (toId === null) return giveUp(context, fromId, election.reason);
-    const outcome = await promotionOf(context).promote(context, instanceOf(context, toId), null);
+    const to = instanceOf(context, toId);
+    const outcome = await answered(context, to, (patient) => promotionOf(context).promote(patient, to, null)).catch(
+      (error: unknown) => {
+        throw error instanceof AgentSilent ? promotionUnknown(to) : error;
+      },
+    );
     if (!outcome.promoted) throw new StepFailure('NOT_PROMOTED', outcome.reason, { retryable: true });
     return { ms: goneSince === null ? null : Math.max(0, Date.now() - goneSince) };
   });

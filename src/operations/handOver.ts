@@ -1,6 +1,7 @@
 import { wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import { AgentCommandFailed, type Demotion, type PromotionOutcome } from '#engines/engine.ts';
+import { AgentCommandFailed, AgentSilent, type Demotion, type Move } from '#engines/engine.ts';
+import { answered, answeringWithin } from './answered.ts';
 import type { RunContext, StepContext } from './operation.ts';
 import type { PromoteInstanceInput } from './promoteInstance.ts';
 import {
@@ -9,12 +10,10 @@ import {
   type PromotionResult,
   promotionOf,
   promotionSteps,
+  promotionUnknown,
   settleGroup,
   wantAsPrimary,
 } from './promotionSteps.ts';
-
-/** An agent that has not answered by now is started anew, with what it was told to do: its answer is the only way to know. */
-const answersWithinMs = 20_000;
 
 type Handed = MoveRecord & { fromId: string };
 /** `endedAt`: when the answer was there, in milliseconds since 1970. */
@@ -51,23 +50,31 @@ async function prepare(context: StepContext, { instanceId }: PromoteInstanceInpu
       `Cluster "${context.cluster.name}" has no replica that streams from its primary any more.`,
     );
   }
-  await promotion.prepare(context, { from, to: instanceOf(context, elected) });
+  const patient = answeringWithin(context, () => context.timing.agentSilentMs);
+  await promotion.prepare(patient, { from, to: instanceOf(context, elected) });
   return { fromId: from.id, toId: elected };
 }
 
 async function stop(context: StepContext, { fromId, toId }: Handed): Promise<Stopped> {
   const promotion = promotionOf(context);
   const move = { from: instanceOf(context, fromId), to: instanceOf(context, toId) };
-  await promotion.makeReady(context, move.to);
+  await promotion.makeReady(
+    answeringWithin(context, () => context.timing.agentSilentMs),
+    move.to,
+  );
   await context.setActivity([move.to], 'PROMOTING');
   await wantAsPrimary(context, toId);
-  const demotion = await promotion.demote(context, move.from).catch((error: unknown) => {
-    // It has answered, so it does no more: it is started again, whatever it was that it could not do.
-    if (error instanceof AgentCommandFailed) return { clean: false, position: '', tookMs: 0 };
-    throw error;
-  });
+  const demotion = await answered(context, move.from, (patient) => promotion.demote(patient, move.from)).catch(
+    (error: unknown) => {
+      // Nothing is promoted yet, so whatever became of it, it takes writes again; if it cannot, it is what a failover is for.
+      if (error instanceof AgentCommandFailed || error instanceof AgentSilent) return notStopped;
+      throw error;
+    },
+  );
   return { ...demotion, endedAt: Date.now() };
 }
+
+const notStopped: Demotion = { clean: false, position: '', tookMs: 0 };
 
 type Outcome = { promoted: true; writeGapMs: number } | { promoted: false; reason: string };
 
@@ -75,44 +82,50 @@ async function promote(context: StepContext, { fromId, toId }: Handed, stopped: 
   if (!stopped.clean) {
     return { promoted: false, reason: `${instanceOf(context, fromId).name} did not stop in order in time.` };
   }
-  const outcome = await answered(
-    context,
-    toId,
-    promotionOf(context).promote(context, instanceOf(context, toId), stopped),
+  const to = instanceOf(context, toId);
+  const outcome = await answered(context, to, (patient) => promotionOf(context).promote(patient, to, stopped)).catch(
+    (error: unknown) => {
+      throw error instanceof AgentSilent ? promotionUnknown(to) : error;
+    },
   );
   if (!outcome.promoted) return outcome;
   return { promoted: true, writeGapMs: Math.max(0, Date.now() - stopped.endedAt + stopped.tookMs) };
 }
 
-/** Starts the target's agent anew if there is no answer: once, since only a hang is mended by it. */
-async function answered(
-  context: StepContext,
-  instanceId: string,
-  answer: Promise<PromotionOutcome>,
-): Promise<PromotionOutcome> {
-  const timer = setTimeout(() => {
-    // Whoever has taken over may have its answer by now, and the target be the primary.
-    if (context.signal.aborted) return;
-    const target = { clusterId: context.cluster.id, instanceId };
-    context.provider
-      .stopInstance(target)
-      .then(() => context.provider.startInstance(target))
-      .catch(() => context.waitingFor('an instance that does not answer and cannot be restarted'));
-  }, answersWithinMs);
-  try {
-    return await answer;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
+/** The old primary is wanted as the primary again before it is told. Where it does not answer the operation ends all the same, so that a failover can begin. */
 async function giveBack(context: StepContext, { fromId, toId }: Handed, reason: string): Promise<never> {
   const move = { from: instanceOf(context, fromId), to: instanceOf(context, toId) };
   await wantAsPrimary(context, fromId);
-  await promotionOf(context).giveBack(context, move);
-  await context.until(`${move.from.name} to report that it is the primary again`, ({ instances }) =>
-    instances.some(({ id, observation }) => id === fromId && observation?.serving === true),
-  );
+  const hindrance = await takesWritesAgain(context, move);
   await context.setActivity([move.to], 'NONE');
-  throw new StepFailure('WRITES_GIVEN_BACK', `${reason} ${move.from.name} is the primary as before; nothing was lost.`);
+  const { name } = move.from;
+  if (hindrance === null) {
+    throw new StepFailure('WRITES_GIVEN_BACK', `${reason} ${name} is the primary as before; nothing was lost.`);
+  }
+  const wayOut = `Bring ${name} back and retry this, or promote a replica with FAILOVER.`;
+  throw new StepFailure(
+    'WRITES_NOT_GIVEN_BACK',
+    `${reason} ${name} was told to take writes again, and is not known to: ${hindrance} ${wayOut}`,
+  );
+}
+
+/** Null: it does. */
+async function takesWritesAgain(context: StepContext, move: Move): Promise<string | null> {
+  const { agentSilentMs } = context.timing;
+  const { id, name } = move.from;
+  try {
+    await promotionOf(context).giveBack(
+      answeringWithin(context, () => agentSilentMs),
+      move,
+    );
+  } catch (error) {
+    if (!(error instanceof AgentCommandFailed || error instanceof AgentSilent)) throw error;
+    return error.message;
+  }
+  const reported = await context.untilIn(
+    agentSilentMs,
+    `${name} to report that it is the primary again`,
+    ({ instances }) => instances.some((instance) => instance.id === id && instance.observation?.serving === true),
+  );
+  return reported === null ? 'its agent reports nothing.' : null;
 }

@@ -13,6 +13,7 @@ import type { JsonObject } from '#lib/json.ts';
 import type { SecretBox } from '#lib/secretBox.ts';
 import type { Provider } from '#providers/provider.ts';
 import type { Transaction } from '#store/database.ts';
+import type { OperationTiming } from './deps.ts';
 
 /** What blockers judge: the cluster as it is, and its engine. */
 export type Facts = { cluster: ClusterFacts; engine: Engine };
@@ -33,6 +34,7 @@ export type StepContext = EngineContext & {
   backups: { store: BackupStore; place: StorePlace };
   operationId: string;
   projectName: string;
+  timing: Pick<OperationTiming, 'agentHangsMs' | 'agentSilentMs'>;
   /** Changes rows with their events. Refused once another worker has taken the operation over. */
   change<T>(work: (change: Change) => Promise<T>): Promise<T>;
   /** Sets what is being done to instances, and their statuses with it. */

@@ -4,6 +4,7 @@ import { StepFailure } from '#domain/stepFailure.ts';
 import type { Promotion, PromotionMode } from '#engines/engine.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import type { JsonObject } from '#lib/json.ts';
+import { answeringWithin } from './answered.ts';
 import { type BroughtBack, bringBack } from './bringBack.ts';
 import type { PlannedStep, RunStep, StepContext } from './operation.ts';
 import { untilWithin } from './untilWithin.ts';
@@ -47,7 +48,7 @@ export function planPromotion(
     ...begin,
     { key: promote, name: `promote ${to}`, instanceId: target?.id ?? null },
     { key: follow, name: 'let the other replicas follow', instanceId: null },
-    { key: rejoin, name: `bring ${from} back as a replica`, instanceId: oldId },
+    { key: rejoin, name: `bring ${from} back`, instanceId: oldId },
     { key: verify, name: 'verify the cluster', instanceId: null },
   ];
 }
@@ -70,11 +71,26 @@ export async function wantAsPrimary({ cluster, change }: StepContext, primaryIns
   await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { primaryInstanceId } }));
 }
 
-/** The new primary reports that it is one; from here on its status is what its agent observes. */
-export async function isPrimaryNow(context: StepContext, { id, name }: InstanceFacts): Promise<void> {
-  await context.until(`${name} to report that it is the primary`, ({ instances }) =>
-    instances.some((found) => found.id === id && found.observation?.serving && found.observation.role === 'PRIMARY'),
+/** It was told to become the primary, and nobody knows whether it did. It stays wanted as such: whoever promotes another fences it off first. */
+export const promotionUnknown = ({ name }: Pick<InstanceFacts, 'name'>): StepFailure =>
+  new StepFailure(
+    'PROMOTION_UNKNOWN',
+    `${name} was told to become the primary and does not say whether it has. Bring it back and retry this, or promote another with FAILOVER, which fences it off first.`,
   );
+
+/** The new primary reports that it is one; from here on its status is what its agent observes. */
+async function isPrimaryNow(context: StepContext, { id, name }: InstanceFacts): Promise<void> {
+  await untilWithin(context, {
+    what: `${name} to report that it is the primary`,
+    withinMs: context.timing.agentSilentMs,
+    isReached: ({ instances }) =>
+      instances.some((found) => found.id === id && found.observation?.serving && found.observation.role === 'PRIMARY'),
+    failure: () =>
+      new StepFailure(
+        'NEW_PRIMARY_LOST',
+        `${name} was promoted and has not reported since. Bring it back and retry this, or promote another with FAILOVER.`,
+      ),
+  });
   await context.setActivity([{ id }], 'NONE');
 }
 
@@ -87,7 +103,8 @@ export async function settleGroup(step: RunStep, { fromId, toId }: MoveRecord): 
   });
   await step(promotionSteps.verify, async (context) => {
     const present = [toId, ...followed.instanceIds, ...(back.how === null || fromId === null ? [] : [fromId])];
-    return verifyPresent(context, present);
+    const patient = answeringWithin(context, () => context.timing.agentSilentMs);
+    return verifyPresent(patient, present);
   });
   return back;
 }

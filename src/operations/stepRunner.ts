@@ -167,6 +167,7 @@ async function createStepContext(deps: OperationDeps, run: OperationRun, key: st
     backups: deps.backups,
     operationId: operation.id,
     projectName: project.name,
+    timing: deps.timing,
     signal,
     waitingFor,
     send: deps.agents.sendTo({

@@ -32,7 +32,7 @@ describe('a planned promotion whose Grove is killed with -9', () => {
     for (const [step, from, to] of [
       ['stop orders-1', 'orders-1', 'orders-2'],
       ['promote orders-1', 'orders-2', 'orders-1'],
-      ['bring orders-1 back as a replica', 'orders-1', 'orders-2'],
+      ['bring orders-1 back', 'orders-1', 'orders-2'],
     ] as const) {
       const { instances } = await readCluster(grove.client, clusterId);
       const { id: instanceId } = instances.nodes.find(({ name }: Shape) => name === to);

@@ -53,7 +53,7 @@ export async function createTestOperations({ working = true }: { working?: boole
     quotaDefaults: { INSTANCES: 1000, STORAGE_GIB: 100_000, BACKUPS: 1000 },
     workerId: 'test',
     webhookNetworks: ['127.0.0.0/8'],
-    timing: { cancelGraceMs: 100, stepRetryMs: 5, stepAttempts: 3 },
+    timing: { cancelGraceMs: 100, stepRetryMs: 5, stepAttempts: 3, agentHangsMs: 200, agentSilentMs: 600 },
   };
   const stopping = new AbortController();
   if (working) {

@@ -118,6 +118,11 @@ export type PostgresqlCommands = {
   /** On a primary: a commit waits for one of these replicas; for none if there are none. */
   setSynchronous: { input: { synchronousStandbys: string[] }; result: null };
   /**
+   * On a primary: one of the replicas that commits wait for has on disk what the primary had as it was asked. `reached` false: none has
+   * within the time. True where commits wait for none.
+   */
+  awaitSynchronous: { input: { withinMs: number }; result: { reached: boolean } };
+  /**
    * A base backup with its WAL is in the store under the key, compared with its manifest. `bytes` and `sha256` are of the file,
    * `dataBytes` of what is in it.
    */

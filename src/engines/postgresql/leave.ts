@@ -1,11 +1,14 @@
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { isServing } from '#domain/instanceStatus.ts';
+import { StepFailure } from '#domain/stepFailure.ts';
 import type { EngineContext } from '../engine.ts';
 import { applySynchronous } from './applySynchronous.ts';
 import type { PostgresqlCommands } from './commands.ts';
 import { postgresObservation } from './observation.ts';
 import { primaryOf } from './primaryOf.ts';
 import { isInstanceSlot, slotName } from './slotName.ts';
+
+const reachesWithinMs = 30_000;
 
 /**
  * The primary holds back no WAL for the instance any more and sends it none. Where the primary does not serve, its slot stays until
@@ -15,12 +18,31 @@ export async function leave(context: EngineContext, leaving: InstanceFacts): Pro
   const { cluster, send } = context;
   const primary = primaryOf(cluster);
   if (!isServing(primary)) return;
-  if (cluster.synchronous) {
-    const rest = cluster.instances.filter(({ id }) => id !== leaving.id);
-    await applySynchronous({ ...context, cluster: { ...cluster, instances: rest } });
-  }
+  if (cluster.synchronous) await leaveSynchronous(context, leaving);
   const slotNames = [slotName(leaving.id), ...abandonedSlots(cluster, primary)];
   await send<PostgresqlCommands, 'dropSlots'>(primary, 'dropSlots', { slotNames });
+}
+
+/**
+ * Commits wait for those that remain, and what only the leaving one has acknowledged is on one of them too: without it a failover
+ * right after this would lose it, though a synchronous cluster promises that it does not.
+ */
+async function leaveSynchronous(context: EngineContext, leaving: InstanceFacts): Promise<void> {
+  const { cluster, send } = context;
+  const rest = cluster.instances.filter(({ id }) => id !== leaving.id);
+  await applySynchronous({ ...context, cluster: { ...cluster, instances: rest } });
+  const primary = primaryOf(cluster);
+  const { reached } = await send<PostgresqlCommands, 'awaitSynchronous'>(primary, 'awaitSynchronous', {
+    withinMs: reachesWithinMs,
+  });
+  if (reached) return;
+  const staying = cluster.instances.map((instance) => ({ ...instance, activity: 'NONE' as const }));
+  await applySynchronous({ ...context, cluster: { ...cluster, instances: staying } });
+  const why = `no other replica has what it may have acknowledged, ${reachesWithinMs / 1000} s after commits stopped waiting for it.`;
+  throw new StepFailure(
+    'WRITES_NOT_COVERED',
+    `${leaving.name} cannot leave the synchronous cluster "${cluster.name}": ${why} Bring another replica back first, or set synchronous to false.`,
+  );
 }
 
 /** Slots that the primary was last seen to have for instances that are gone. */

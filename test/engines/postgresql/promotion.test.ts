@@ -68,6 +68,22 @@ for (const version of ['18', '15']) {
       }
     });
 
+    test('needs a replica that has what was acknowledged: the primary tells whether one of those it waits for has it', async () => {
+      const [first, second, third] = await group();
+      const names = [second.host.name, third.host.name];
+      await first.run('setSynchronous', { synchronousStandbys: names });
+      await third.side.stop();
+      await first.query('CREATE TABLE acknowledged_by_second (id int)');
+      expect(await first.run('awaitSynchronous', { withinMs: 5000 })).toEqual({ reached: true });
+      await first.run('setSynchronous', { synchronousStandbys: names.slice(1) });
+      expect(await first.run('awaitSynchronous', { withinMs: 200 })).toEqual({ reached: false });
+      const back = third.succeed();
+      await back.side.resume();
+      expect(await first.run('awaitSynchronous', { withinMs: 20_000 })).toEqual({ reached: true });
+      await first.run('setSynchronous', { synchronousStandbys: [] });
+      expect(await first.run('awaitSynchronous', { withinMs: 0 })).toEqual({ reached: true });
+    });
+
     test('says where an orderly stop ended, as pg_controldata does', async () => {
       const [first] = await group();
       const demoted = await first.run('demote', { withinMs: 10_000 });

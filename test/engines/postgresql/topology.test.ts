@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { StepFailure } from '#domain/stepFailure.ts';
 import type { EngineContext } from '#engines/engine.ts';
 import { abandonedSlots, leave } from '#engines/postgresql/leave.ts';
 import { restartOrder } from '#engines/postgresql/restart.ts';
@@ -32,13 +33,16 @@ const clusterOf = (instances: InstanceFacts[]) =>
   ({ name: 'orders', primaryInstanceId: first, instances }) as ClusterFacts;
 
 /** What a leave sends to whom. */
-async function sent(cluster: ClusterFacts, leaving: InstanceFacts): Promise<unknown[]> {
+async function sent(cluster: ClusterFacts, leaving: InstanceFacts, reached = true): Promise<unknown[]> {
   const commands: unknown[] = [];
   const context = {
     cluster,
-    send: async ({ id }: InstanceFacts, kind: string, payload: object) => void commands.push([id, kind, payload]),
+    send: async ({ id }: InstanceFacts, kind: string, payload: object) => {
+      commands.push([id, kind, payload]);
+      return { reached };
+    },
   } as unknown as EngineContext;
-  await leave(context, leaving);
+  await leave(context, leaving).catch((error: StepFailure) => commands.push(error.code));
   return commands;
 }
 
@@ -53,6 +57,31 @@ describe('an instance that leaves a PostgreSQL cluster', () => {
     expect(await sent(cluster, instance(second, 'DRAINING'))).toEqual([
       [first, 'dropSlots', { slotNames: [slotName(second), slotName(gone)] }],
     ]);
+  });
+
+  describe('that is synchronous', () => {
+    const cluster = {
+      ...clusterOf([instance(first, 'ACTIVE'), instance(second, 'DRAINING'), instance(third, 'ACTIVE')]),
+      synchronous: true,
+    };
+    const shortened = [first, 'setSynchronous', { synchronousStandbys: [instance(third, 'ACTIVE').name] }];
+    const covered = [first, 'awaitSynchronous', { withinMs: 30_000 }];
+
+    test('goes once a replica that stays has what it may have acknowledged', async () => {
+      const commands = await sent(cluster, instance(second, 'DRAINING'));
+      expect(commands.slice(0, 2)).toEqual([shortened, covered]);
+      expect(commands.at(-1)).toEqual([first, 'dropSlots', { slotNames: [slotName(second)] }]);
+    });
+
+    test('stays where none has: commits wait for it again, and its slot is kept', async () => {
+      const names = [second, third].map((id) => instance(id, 'ACTIVE').name);
+      expect(await sent(cluster, instance(second, 'DRAINING'), false)).toEqual([
+        shortened,
+        covered,
+        [first, 'setSynchronous', { synchronousStandbys: names }],
+        'WRITES_NOT_COVERED',
+      ]);
+    });
   });
 
   test.each(['DOWN', 'STOPPED', 'UNREACHABLE', 'ERROR'] as const)(

@@ -20,7 +20,7 @@ import { rewind } from './rewind.ts';
 import { serverFailure } from './serverFailure.ts';
 import { dropSlots, ensureSlots } from './slots.ts';
 import { restart, start, stop } from './startAndStop.ts';
-import { setSynchronous } from './synchronous.ts';
+import { awaitSynchronous, setSynchronous } from './synchronous.ts';
 import { abandonTakeover, prepareTakeover } from './takeover.ts';
 
 type Handlers = {
@@ -48,6 +48,7 @@ const handlers: Handlers = {
   follow,
   rewind,
   setSynchronous,
+  awaitSynchronous,
   backUp,
   restore,
   lead,
