@@ -178,7 +178,8 @@ describe('an operation that is taken back', () => {
     let deadlineAt = new Date(Date.now() + 3_600_000);
     grove.machines.interfere(async (made) => {
       if (made.startsWith('lead')) throw new StepFailure('NO_SUCH_ROW', 'It cannot be done.');
-      if (made.startsWith('destroy')) await expect.poll(() => Date.now() > deadlineAt.getTime()).toBe(true);
+      if (made.startsWith('destroy'))
+        await expect.poll(() => Date.now() > deadlineAt.getTime(), { timeout: 10_000 }).toBe(true);
     });
     deadlineAt = new Date(Date.now() + 2500);
     await grove.deps.db.operation.update({ where: { id: operationId }, data: { deadlineAt } });
