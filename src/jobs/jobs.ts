@@ -33,8 +33,8 @@ const backupQueue = 'backup';
 /** A worker that gives no sign for this long is dead; the least that pg-boss allows. */
 const heartbeatSeconds = 10;
 
-/** How much later than its operation a job expires: the operation's own deadline comes first. */
-const expiryMarginSeconds = 60;
+/** How much later than its operation a job expires: first comes its deadline, and then what it made is taken back. */
+const expiryMarginSeconds = 120;
 
 const queueOptions = {
   heartbeatSeconds,

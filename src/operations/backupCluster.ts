@@ -10,7 +10,7 @@ import type { Change } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
-import { checkStoredPart, findStoredPart } from './checkStoredPart.ts';
+import { checkStoredPart } from './checkStoredPart.ts';
 import { clusterIdSchema, nameSchema } from './inputs.ts';
 import { defineOperation, type Facts, type OperationDefinition, type StepContext } from './operation.ts';
 import { settleBackup } from './settleBackup.ts';
@@ -188,13 +188,7 @@ async function checkPart(context: StepContext, instance: InstanceFacts): Promise
   return null;
 }
 
-/** Looks at every part once more: a worker before this one may have begun to take the backup back. */
-async function complete(context: StepContext): Promise<{ backupId: string }> {
-  const { change, operationId } = context;
-  const parts = await change(({ tx }) => tx.instanceBackup.findMany({ where: { backup: { operationId } } }));
-  for (const { instanceName, bytes, ...part } of parts) {
-    await findStoredPart(context, instanceName, { ...part, bytes: bytes === null ? null : Number(bytes) });
-  }
+async function complete({ change, operationId }: StepContext): Promise<{ backupId: string }> {
   return await change(async (inside) => {
     const { id: backupId } = await inside.tx.backup.findUniqueOrThrow({ where: { operationId } });
     const now = new Date();

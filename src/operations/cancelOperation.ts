@@ -8,6 +8,7 @@ import { transact } from '#events/transact.ts';
 import type { Accepted } from './accept.ts';
 import { definitionOf } from './definitions.ts';
 import type { OperationDeps } from './deps.ts';
+import { endingOf } from './ending.ts';
 import { isPastReturn } from './operationRun.ts';
 import { recordOperationStatus } from './recordOperationStatus.ts';
 
@@ -39,6 +40,7 @@ export async function cancelOperation(
       throw new OperationNotCancellableError(kind, 'it is past its point of no return');
     }
     if (isCancelling(status)) return accepted;
+    if (endingOf(operation)) throw new OperationNotCancellableError(kind, 'it has failed, and ends by itself');
     const data = { status: 'CANCELLING' as const, cancelRequestedAt: deps.clock.now() };
     await tx.operation.update({ where: { id: operationId }, data });
     recordOperationStatus(change, { ...operation, clusterName: operation.cluster.name }, [status, 'CANCELLING']);

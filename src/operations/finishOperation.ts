@@ -1,25 +1,11 @@
-import { randomUUID } from 'node:crypto';
-import { StepFailure } from '#domain/stepFailure.ts';
 import type { Change } from '#events/transact.ts';
 import type { ClusterLifecycle, OperationStatus } from '#generated/prisma/enums.ts';
 import type { JsonObject } from '#lib/json.ts';
-import type { Logger } from '#lib/logger.ts';
-import { ProviderError } from '#providers/provider.ts';
 import type { OperationDeps } from './deps.ts';
+import type { Ending, OperationError } from './ending.ts';
 import { changeInRun, type OperationRun } from './operationRun.ts';
 import { recordOperationStatus } from './recordOperationStatus.ts';
 import { settleStatuses } from './settleStatuses.ts';
-import { CancelRequested, DeadlinePassed } from './stop.ts';
-
-/** Why an operation did not end well, as it is stored and shown. */
-export type OperationError = {
-  code: string;
-  message: string;
-  /** Name of the step that failed. Null: none did. */
-  step: string | null;
-  /** True: `retryOperation` may succeed without anything being changed first. */
-  retryable: boolean;
-};
 
 export async function succeedOperation(deps: OperationDeps, run: OperationRun, result: JsonObject): Promise<void> {
   await changeInRun(deps, run, async (change) => {
@@ -38,21 +24,15 @@ export async function succeedOperation(deps: OperationDeps, run: OperationRun, r
 export async function failOperation(
   deps: OperationDeps,
   run: OperationRun,
-  reason: unknown,
-  { log, lifecycle }: { log: Logger; lifecycle: ClusterLifecycle | null },
+  { status, error }: Ending,
+  lifecycle: ClusterLifecycle | null,
 ): Promise<void> {
-  const cancelled = reason instanceof CancelRequested;
-  const error = describe(run, reason, log);
-  log.warn(
-    { code: error.code, step: error.step, reason: error.message },
-    cancelled ? 'operation cancelled' : 'operation failed',
-  );
+  const { clusterId, kind } = run.operation;
   await changeInRun(deps, run, async (change) => {
     await closeSteps(deps, change, run, error);
-    const status = cancelled ? 'CANCELLED' : 'FAILED';
-    const failure = `${run.operation.kind} ${cancelled ? 'was cancelled' : `failed: ${error.message}`}`;
+    const failure = `${kind} ${status === 'CANCELLED' ? 'was cancelled' : `failed: ${error.message}`}`;
     await change.tx.instance.updateMany({
-      where: { clusterId: run.operation.clusterId, activity: { notIn: ['NONE', 'FAILED', 'REMOVED'] } },
+      where: { clusterId, activity: { notIn: ['NONE', 'FAILED', 'REMOVED'] } },
       data: { activity: 'FAILED', statusReason: failure },
     });
     await finish(deps, change, run, {
@@ -70,7 +50,7 @@ function lifecycleAfterFailure({ operation, definition, steps }: OperationRun): 
   return untouched && operation.lifecycleBefore !== null ? operation.lifecycleBefore : definition.lifecycle.onFailure;
 }
 
-type Ending = {
+type Outcome = {
   status: OperationStatus;
   data: { result: JsonObject } | { error: OperationError };
   lifecycle: ClusterLifecycle | null;
@@ -81,7 +61,7 @@ async function finish(
   deps: OperationDeps,
   change: Change,
   { operation, clusterName }: OperationRun,
-  { status, data, lifecycle, failure }: Ending,
+  { status, data, lifecycle, failure }: Outcome,
 ): Promise<void> {
   const now = deps.clock.now();
   const where = { id: operation.id };
@@ -128,25 +108,6 @@ async function closeSteps(
   }
 }
 
-function describe(run: OperationRun, reason: unknown, log: Logger): OperationError {
-  const stepKey = reason instanceof Error && 'stepKey' in reason ? String(reason.stepKey) : null;
-  const step = (stepKey === null ? undefined : run.steps.get(stepKey))?.name ?? null;
-  if (reason instanceof CancelRequested) {
-    return { code: 'CANCELLED', message: reason.message, step: null, retryable: true };
-  }
-  if (reason instanceof DeadlinePassed)
-    return { code: 'DEADLINE_PASSED', message: reason.message, step, retryable: true };
-  if (reason instanceof StepFailure) {
-    return { code: reason.code, message: reason.message, step, retryable: reason.retryable };
-  }
-  if (reason instanceof ProviderError) {
-    return { code: 'PROVIDER_FAILED', message: reason.message, step, retryable: reason.retryable };
-  }
-  const id = randomUUID();
-  log.error({ err: reason, errorId: id }, 'an operation met a bug');
-  return { code: 'INTERNAL', message: `Internal error ${id}`, step, retryable: false };
-}
-
 /**
  * The last resort, where even the failure could not be settled: the operation ends and frees the cluster, whose statuses stay as
  * they are until the next settlement.
@@ -154,15 +115,13 @@ function describe(run: OperationRun, reason: unknown, log: Logger): OperationErr
 export async function abandonOperation(
   deps: OperationDeps,
   run: OperationRun,
-  reason: unknown,
-  log: Logger,
+  { status: to, error }: Ending,
 ): Promise<void> {
-  const error = describe(run, reason, log);
   await changeInRun(deps, run, async (change) => {
     const where = { id: run.operation.id };
     const { status } = await change.tx.operation.findUniqueOrThrow({ where, select: { status: true } });
-    const data = { status: 'FAILED' as const, error, finishedAt: deps.clock.now(), waitingFor: null, workerId: null };
+    const data = { status: to, error, finishedAt: deps.clock.now(), waitingFor: null, workerId: null };
     await change.tx.operation.update({ where, data });
-    recordOperationStatus(change, { ...run.operation, clusterName: run.clusterName }, [status, 'FAILED'], { error });
+    recordOperationStatus(change, { ...run.operation, clusterName: run.clusterName }, [status, to], { error });
   });
 }

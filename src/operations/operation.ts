@@ -14,6 +14,7 @@ import type { SecretBox } from '#lib/secretBox.ts';
 import type { Provider } from '#providers/provider.ts';
 import type { Transaction } from '#store/database.ts';
 import type { OperationTiming } from './deps.ts';
+import type { Ending, OperationError } from './ending.ts';
 
 /** What blockers judge: the cluster as it is, and its engine. */
 export type Facts = { cluster: ClusterFacts; engine: Engine };
@@ -44,6 +45,8 @@ export type StepContext = EngineContext & {
     /** Done in the same transaction, after it. */
     also?: (change: Change, now: Date) => Promise<void>,
   ): Promise<void>;
+  /** Done in the transaction that records the step's success, and so once, whatever dies. Only what the last call asked for. */
+  onSuccess(work: (change: Change) => Promise<void>): void;
   /** Waits until the cluster as observed is as told; `what` says for people what is waited for. */
   until(what: string, isReached: (cluster: ClusterFacts) => boolean): Promise<ClusterFacts>;
   /** As `until`, but null if it is not so within that many milliseconds. */
@@ -123,17 +126,23 @@ export type OperationDefinition<Input> = {
     facts: Facts,
     input: Input,
   ): Promise<void>;
-  /** In the transaction of a retry: what failed is begun again. */
+  /** In the transaction of a retry: what failed is begun again. Throws a DomainError where it cannot be. */
   reopen?(change: Change, facts: Facts, planned: RunContext['planned']): Promise<void>;
+  /**
+   * True where an operation that ended with this error had given back all that it did. A retry then begins with its first step, if
+   * nothing blocks it now. Left out: never; a retry begins with what did not succeed.
+   */
+  beginsAnew?(error: OperationError): boolean;
   /** Every step, in order, from the facts after `accept`. No step: it is done with its acceptance. */
   plan(facts: Facts, input: Input): PlannedStep[];
   /** In a worker. Answers with the operation's result. */
   run(context: RunContext, input: Input): Promise<JsonObject>;
   /**
-   * In a worker, before the operation ends badly: takes back what must not stay. Safe to do twice. Answers what the cluster's life
-   * becomes; null: as `lifecycle` says. Where it throws, the operation ends all the same.
+   * In a worker, once it is recorded how the operation ends badly, so that no step runs any more: takes back what must not stay. Safe to
+   * do twice. Answers what the cluster's life becomes; null: as `lifecycle` says. Where it throws, or takes longer than 90 s, the
+   * operation ends all the same.
    */
-  cleanUp?(context: CleanUpContext, reason: unknown): Promise<ClusterLifecycle | null>;
+  cleanUp?(context: CleanUpContext, ending: Ending): Promise<ClusterLifecycle | null>;
   /** What the cluster's life becomes when it ended well, and when it did not. Null: it stays. */
   lifecycle: { onSuccess: ClusterLifecycle | null; onFailure: ClusterLifecycle | null };
   /** The step from whose beginning on it can no longer be cancelled. Null: it can be cancelled to its end. */

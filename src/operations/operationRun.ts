@@ -1,6 +1,7 @@
 import type { Actor } from '#domain/actor.ts';
 import { type Change, transact } from '#events/transact.ts';
 import type { Operation, OperationStep } from '#generated/prisma/client.ts';
+import type { Logger } from '#lib/logger.ts';
 import type { OperationDeps } from './deps.ts';
 import { lockCluster } from './lockCluster.ts';
 import type { OperationDefinition } from './operation.ts';
@@ -20,6 +21,9 @@ export type OperationRun = {
   stop(reason: Error): void;
   waiting: Waiting;
 };
+
+/** `stopping`: aborted when this process is to let go of the operation. */
+export type Worker = { log: Logger; stopping: AbortSignal };
 
 type ChangeDeps = Pick<OperationDeps, 'db' | 'bus' | 'clock'>;
 

@@ -48,9 +48,13 @@ export const promoteInstance = defineOperation<PromoteInstanceInput>({
   },
   plan: ({ cluster }, input) => planPromotion(cluster, { mode: input.mode, target: targetOf(cluster, input) ?? null }),
   run: async (context, input) => (input.mode === 'PLANNED' ? handOver(context, input) : failOver(context, input)),
+  beginsAnew: ({ code }) => gaveUp.includes(code),
   lifecycle: { onSuccess: null, onFailure: null },
   pointOfNoReturn: promotionSteps.stop,
 });
+
+/** What failOver and handOver end with once the old primary is the primary as before. */
+const gaveUp: readonly string[] = ['NOBODY_ELECTED', 'WRITES_GIVEN_BACK'];
 
 /** Undefined: the input names an instance that is not there. Null: it names none. */
 function targetOf(

@@ -2,6 +2,9 @@ import type { InstanceFacts } from '#domain/facts.ts';
 import type { Change } from '#events/transact.ts';
 import type { PlannedStep, StepContext } from './operation.ts';
 
+/** A CommandError (agent/protocol.ts). */
+const removedError = { code: 'INSTANCE_REMOVED', message: 'The instance was removed.', retryable: false };
+
 export const removeStep = ({ id }: Pick<InstanceFacts, 'id'>): string => `remove:${id}`;
 
 export const planRemove = (instance: InstanceFacts): PlannedStep => ({
@@ -11,8 +14,8 @@ export const planRemove = (instance: InstanceFacts): PlannedStep => ({
 });
 
 /**
- * Process, volume, address and name of an instance are gone; its record stays. Works through the provider, so the instance need not
- * answer.
+ * Process, volume, address and name of an instance are gone; its record stays, and what its agent was told to do has ended. Works
+ * through the provider, so the instance need not answer.
  * @param also done in the transaction that makes it REMOVED, and so once
  */
 export async function removeInstance(
@@ -26,6 +29,10 @@ export async function removeInstance(
   await setActivity([{ id }], 'REMOVED', async (change, now) => {
     const gone = { removedAt: now, address: null, port: null, dnsName: null, agentTokenHash: null };
     await change.tx.instance.update({ where: { id }, data: gone });
+    await change.tx.agentCommand.updateMany({
+      where: { instanceId: id, status: 'PENDING' },
+      data: { status: 'FAILED', error: removedError, finishedAt: now },
+    });
     await also?.(change);
   });
   return null;

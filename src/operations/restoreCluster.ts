@@ -4,6 +4,7 @@ import { instancesDemand } from '#domain/quota.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import { damagedPart, missingPart } from './checkStoredPart.ts';
 import { removeNetwork } from './deleteCluster.ts';
+import type { OperationError } from './ending.ts';
 import { accessRulesSchema, backupIdSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
 import { type CleanUpContext, defineOperation, type RunContext } from './operation.ts';
 import { removeInstance } from './removeInstance.ts';
@@ -42,20 +43,19 @@ export const restoreCluster = defineOperation<RestoreClusterInput>({
     if (!isWhole(cluster, planned)) throw takenBack(cluster.name);
     return await restoreInstances(cluster, step);
   },
-  cleanUp: async (context, reason) => (isUnusable(reason) ? await takeBackCluster(context) : null),
+  cleanUp: async (context, { error }) => (isUnusable(error) ? await takeBackCluster(context) : null),
   lifecycle: { onSuccess: 'LIVE', onFailure: 'FAILED' },
   pointOfNoReturn: null,
 });
 
 /** Trying again cannot help: the backup itself is at fault. */
-const isUnusable = (reason: unknown): boolean =>
-  reason instanceof StepFailure && [missingPart, damagedPart, takenBackCode].includes(reason.code);
+const isUnusable = ({ code }: OperationError): boolean => [missingPart, damagedPart, takenBackCode].includes(code);
 
 const takenBackCode = 'RESTORE_TAKEN_BACK';
 
-/** What a worker that resumes fails with where one before it had begun to take the cluster back. */
+/** What a retry fails with where the cluster could be taken back in part only, such as while its host was away. */
 export const takenBack = (cluster: string): StepFailure =>
-  new StepFailure(takenBackCode, `Cluster "${cluster}" was being taken back, since its restore had failed.`);
+  new StepFailure(takenBackCode, `Cluster "${cluster}" was taken back in part, since its restore had failed.`);
 
 /** True if all the instances that were announced are there. */
 export const isWhole = ({ instances }: ClusterFacts, planned: RunContext['planned']): boolean =>

@@ -13,13 +13,16 @@ import type { Accepted } from './accept.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import { definitionOf } from './definitions.ts';
 import type { OperationDeps } from './deps.ts';
+import type { OperationError } from './ending.ts';
 import { lockCluster } from './lockCluster.ts';
+import type { Facts, OperationDefinition } from './operation.ts';
 import { recordOperationStatus } from './recordOperationStatus.ts';
+import { reopenAllSteps, reopenUnfinishedSteps } from './reopenSteps.ts';
 import { settleStatuses } from './settleStatuses.ts';
 
 const inputSchema = z.strictObject({ operationId: z.uuid() });
 
-/** Runs an operation that failed or was cancelled again, from the step that did not succeed. */
+/** Runs an operation that failed or was cancelled again, from the step that did not succeed; from the first where all was given back. */
 export async function retryOperation(
   deps: Pick<OperationDeps, 'db' | 'bus' | 'clock' | 'jobs' | 'engines' | 'silence'>,
   actor: Actor,
@@ -30,7 +33,7 @@ export async function retryOperation(
   return await transact(deps, actor, async (change) => {
     const { tx } = change;
     const operation = await lockRetryable(tx, actor.projectId, operationId);
-    const { clusterId, kind, status } = operation;
+    const { clusterId, kind, status, steps } = operation;
     const definition = definitionOf(kind);
     requirePermission(actor, 'retryOperation', definition.permission);
     const cluster = assertPresent(await loadOneClusterFacts(tx, { id: clusterId }), 'cluster');
@@ -41,11 +44,15 @@ export async function retryOperation(
     if (cluster.version !== operation.clusterVersion) {
       throw new OperationNotRetryableError(kind, 'the cluster has been changed since');
     }
-    const engine = assertPresent(deps.engines[cluster.engine], 'engine');
-    await definition.reopen?.(change, { cluster, engine }, operation.steps);
+    const facts = { cluster, engine: assertPresent(deps.engines[cluster.engine], 'engine') };
+    const anew = definition.beginsAnew?.(operation.error as OperationError) ?? false;
+    if (anew) refuseIfBlocked(definition, facts, operation.input);
+    await definition.reopen?.(change, facts, steps);
     const deadlineAt = new Date(deps.clock.now().getTime() + definition.deadlineMs);
+    const subject = { ...operation, clusterName: cluster.name };
     await reopenOperation(tx, operationId, deadlineAt);
-    recordOperationStatus(change, { ...operation, clusterName: cluster.name }, [status, 'QUEUED']);
+    recordOperationStatus(change, subject, [status, 'QUEUED']);
+    await (anew ? reopenAllSteps : reopenUnfinishedSteps)(change, subject, steps);
     await settleStatuses(deps, change, clusterId);
     await deps.jobs.sendOperation(tx, operationId, deadlineAt);
     return { operationId, clusterId };
@@ -64,13 +71,13 @@ async function lockRetryable(tx: Transaction, projectId: string, operationId: st
   return locked;
 }
 
+function refuseIfBlocked(definition: OperationDefinition<unknown>, facts: Facts, accepted: unknown): void {
+  const input = definition.input.parse(accepted);
+  const [blocker] = [...definition.blockers(facts), ...(definition.inputBlockers?.(facts, input) ?? [])];
+  if (blocker) throw blocker;
+}
+
 async function reopenOperation(tx: Transaction, operationId: string, deadlineAt: Date): Promise<void> {
-  await tx.operationStep.updateMany({
-    where: { operationId, status: { in: ['FAILED', 'SKIPPED'] } },
-    data: { status: 'PENDING', message: null, finishedAt: null },
-  });
-  await tx.operation.update({
-    where: { id: operationId },
-    data: { status: 'QUEUED', finishedAt: null, error: Prisma.DbNull, cancelRequestedAt: null, deadlineAt },
-  });
+  const cleared = { error: Prisma.DbNull, ending: Prisma.DbNull, finishedAt: null, cancelRequestedAt: null };
+  await tx.operation.update({ where: { id: operationId }, data: { ...cleared, status: 'QUEUED', deadlineAt } });
 }

@@ -2,17 +2,16 @@ import type { Actor } from '#domain/actor.ts';
 import { isCancelling, isFinished, startedStatus } from '#domain/operationStatus.ts';
 import { type Change, transact } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
-import type { Logger } from '#lib/logger.ts';
-import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import { definitionOf } from './definitions.ts';
 import type { OperationDeps } from './deps.ts';
-import { abandonOperation, failOperation, succeedOperation } from './finishOperation.ts';
-import type { OperationRun } from './operationRun.ts';
+import { endBadly, goOnEnding } from './endBadly.ts';
+import { endingOf } from './ending.ts';
+import { succeedOperation } from './finishOperation.ts';
+import type { OperationRun, Worker } from './operationRun.ts';
 import { recordOperationStatus } from './recordOperationStatus.ts';
 import { createStepRunner } from './stepRunner.ts';
-import { CancelRequested, DeadlinePassed, Overtaken, WorkerStopping } from './stop.ts';
-import { takeBack } from './takeBack.ts';
+import { CancelRequested, DeadlinePassed, WorkerStopping } from './stop.ts';
 import { createWaiting } from './waiting.ts';
 
 /**
@@ -23,10 +22,24 @@ import { createWaiting } from './waiting.ts';
 export async function runOperation(deps: OperationDeps, operationId: string, stopping: AbortSignal): Promise<void> {
   const run = await takeUp(deps, operationId);
   if (!run) return;
+  const { attempt, kind } = run.operation;
+  const worker = { log: deps.logger.child({ operationId, kind }), stopping };
+  const ending = endingOf(run.operation);
+  if (ending) {
+    worker.log.info({ attempt }, 'operation goes on ending');
+    return await goOnEnding(deps, run, ending, worker);
+  }
   const letGo = watch(deps, run, stopping);
+  try {
+    worker.log.info({ attempt }, 'operation runs');
+    await runSteps(deps, run, worker);
+  } finally {
+    letGo();
+  }
+}
+
+async function runSteps(deps: OperationDeps, run: OperationRun, worker: Worker): Promise<void> {
   const { step, settled } = createStepRunner(deps, run);
-  const log = deps.logger.child({ operationId, kind: run.operation.kind });
-  log.info({ attempt: run.operation.attempt }, 'operation runs');
   try {
     const cluster = assertPresent(await loadOneClusterFacts(deps.db, { id: run.operation.clusterId }), 'cluster');
     const engine = assertPresent(deps.engines[cluster.engine], `engine ${cluster.engine}`);
@@ -34,27 +47,11 @@ export async function runOperation(deps: OperationDeps, operationId: string, sto
     const planned = [...run.steps.values()].sort((one, other) => one.position - other.position);
     const result = await run.definition.run({ cluster, engine, planned, step }, input);
     await succeedOperation(deps, run, result);
-    log.info('operation succeeded');
+    worker.log.info('operation succeeded');
   } catch (error) {
     await settled();
     const reason = run.signal.aborted && isStop(run.signal.reason) ? run.signal.reason : error;
-    await endBadly(deps, run, reason, log);
-  } finally {
-    letGo();
-  }
-}
-
-/** Ends the operation visibly. Throws where it is to be taken up again instead. */
-async function endBadly(deps: OperationDeps, run: OperationRun, reason: unknown, log: Logger): Promise<void> {
-  if (reason instanceof Overtaken) return log.warn('operation was taken over by another worker');
-  if (reason instanceof WorkerStopping || isStoreUnavailable(reason)) throw reason;
-  try {
-    await failOperation(deps, run, reason, { log, lifecycle: await takeBack(deps, run, reason, log) });
-  } catch (error) {
-    if (error instanceof Overtaken) return log.warn('operation was taken over by another worker');
-    if (isStoreUnavailable(error)) throw error;
-    log.error({ err: error }, 'a failed operation could not be settled');
-    await abandonOperation(deps, run, error, log);
+    await endBadly(deps, run, reason, worker);
   }
 }
 

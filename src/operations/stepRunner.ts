@@ -4,7 +4,6 @@ import type { Topic } from '#events/bus.ts';
 import { lookUntil } from '#events/lookUntil.ts';
 import type { Change } from '#events/transact.ts';
 import type { OperationStep } from '#generated/prisma/client.ts';
-import type { StepStatus } from '#generated/prisma/enums.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { endsBefore } from '#lib/endsBefore.ts';
 import type { JsonObject } from '#lib/json.ts';
@@ -51,11 +50,17 @@ async function runStep<R extends JsonObject | null>(
   if (isDone(record)) return record.result as R;
   run.signal.throwIfAborted();
   try {
-    const result = await retry(
+    const { result, atEnd } = await retry(
       async (attempt) => {
+        let atEnd: AtEnd = async () => {};
         await begin(deps, run, key);
         deps.logger.debug({ operationId: run.operation.id, step: record.name, attempt }, 'step begins');
-        return await endsBefore(run.signal, work(await createStepContext(deps, run, key)));
+        const context = await createStepContext(deps, run, key);
+        const onSuccess = (also: AtEnd) => {
+          atEnd = also;
+        };
+        const result = await endsBefore(run.signal, work({ ...context, onSuccess }));
+        return { result, atEnd };
       },
       {
         attempts: deps.timing.stepAttempts,
@@ -65,7 +70,7 @@ async function runStep<R extends JsonObject | null>(
         onRetry: (error) => noteRetry(deps, run, key, error),
       },
     );
-    await end(deps, run, key, { status: 'SUCCEEDED', result, message: null });
+    await succeed(deps, run, key, { result, atEnd });
     return result;
   } catch (error) {
     throw error instanceof Error ? Object.assign(error, { stepKey: key }) : error;
@@ -73,6 +78,8 @@ async function runStep<R extends JsonObject | null>(
     run.waiting.note(key, null);
   }
 }
+
+type AtEnd = (change: Change) => Promise<void>;
 
 const isDone = ({ status }: OperationStep): boolean => status === 'SUCCEEDED';
 
@@ -88,15 +95,16 @@ async function begin(deps: OperationDeps, run: OperationRun, key: string): Promi
   });
 }
 
-async function end(
+async function succeed(
   deps: OperationDeps,
   run: OperationRun,
   key: string,
-  { result, ...outcome }: { status: StepStatus; message: string | null; result: JsonObject | null },
+  { result, atEnd }: { result: JsonObject | null; atEnd: AtEnd },
 ): Promise<void> {
   await changeInRun(deps, run, async (change) => {
-    const data = { ...outcome, finishedAt: deps.clock.now(), ...(result === null ? {} : { result }) };
-    await writeStep(change, run, key, data);
+    const data = { status: 'SUCCEEDED' as const, message: null, finishedAt: deps.clock.now() };
+    await writeStep(change, run, key, { ...data, ...(result === null ? {} : { result }) });
+    await atEnd(change);
     const where = { id: run.operation.id };
     await change.tx.operation.update({ where, data: { stepsDone: { increment: 1 } }, select: { id: true } });
   });
@@ -134,7 +142,11 @@ async function noteRetry(deps: OperationDeps, run: OperationRun, key: string, er
   });
 }
 
-async function createStepContext(deps: OperationDeps, run: OperationRun, key: string): Promise<StepContext> {
+async function createStepContext(
+  deps: OperationDeps,
+  run: OperationRun,
+  key: string,
+): Promise<Omit<StepContext, 'onSuccess'>> {
   const { operation, signal } = run;
   const cluster = await loadCluster(deps, operation.clusterId);
   const project = await deps.db.project.findUniqueOrThrow({ where: { id: operation.projectId } });

@@ -1,28 +1,38 @@
 import type { ClusterLifecycle } from '#generated/prisma/enums.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
-import type { Logger } from '#lib/logger.ts';
+import { endsBefore } from '#lib/endsBefore.ts';
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import type { OperationDeps } from './deps.ts';
+import type { Ending } from './ending.ts';
 import type { CleanUpContext } from './operation.ts';
-import { changeInRun, type OperationRun } from './operationRun.ts';
+import { changeInRun, type OperationRun, type Worker } from './operationRun.ts';
 import { setActivityIn } from './stepRunner.ts';
-import { Overtaken } from './stop.ts';
+import { Overtaken, WorkerStopping } from './stop.ts';
 
+/** What takes longer is told to give up; a job goes on for longer than this after its operation's deadline (jobs/jobs.ts). */
 const withinMs = 60_000;
+/** For what gives up to say so in the record. After that the operation ends without it. */
+const graceMs = 30_000;
 
 /** Lets an operation that ends badly take back what must not stay. Answers what the cluster's life becomes; null: nothing special. */
 export async function takeBack(
   deps: OperationDeps,
   run: OperationRun,
-  reason: unknown,
-  log: Logger,
+  ending: Ending,
+  { log, stopping }: Worker,
 ): Promise<ClusterLifecycle | null> {
   const { operation, definition } = run;
   if (!definition.cleanUp) return null;
+  const limit = AbortSignal.any([stopping, AbortSignal.timeout(withinMs + graceMs)]);
   try {
+    run.waiting.note('taking back', 'what it made to be taken back');
     const cluster = assertPresent(await loadOneClusterFacts(deps.db, { id: operation.clusterId }), 'cluster');
-    const change: CleanUpContext['change'] = (work) => changeInRun(deps, run, work);
+    const change: CleanUpContext['change'] = (work) =>
+      changeInRun(deps, run, (inside) => {
+        limit.throwIfAborted();
+        return work(inside);
+      });
     const context = {
       cluster,
       provider: assertPresent(deps.providers[cluster.provider], `provider ${cluster.provider}`),
@@ -30,12 +40,15 @@ export async function takeBack(
       operationId: operation.id,
       change,
       setActivity: setActivityIn(deps, operation.clusterId, change),
-      signal: AbortSignal.timeout(withinMs),
+      signal: AbortSignal.any([stopping, AbortSignal.timeout(withinMs)]),
     };
-    return await definition.cleanUp(context, reason);
+    return await endsBefore(limit, definition.cleanUp(context, ending));
   } catch (error) {
+    if (stopping.aborted) throw new WorkerStopping();
     if (error instanceof Overtaken || isStoreUnavailable(error)) throw error;
     log.error({ err: error }, 'what a failed operation had made could not be taken back');
     return null;
+  } finally {
+    run.waiting.note('taking back', null);
   }
 }

@@ -1,11 +1,12 @@
 import { isBeingTaken } from '#domain/backupStatus.ts';
+import type { Ending } from './ending.ts';
 import type { CleanUpContext } from './operation.ts';
 import { settleBackup } from './settleBackup.ts';
 
 /** A backup that is not completed keeps no files, and its record says what failed. The instances are as they were. */
 export async function takeBackBackup(
   { cluster, backups: { store }, operationId, change, setActivity, signal }: CleanUpContext,
-  reason: unknown,
+  { error, stepKey }: Ending,
 ): Promise<null> {
   const backup = await change(({ tx }) =>
     tx.backup.findUniqueOrThrow({ where: { operationId }, include: { parts: true } }),
@@ -15,20 +16,19 @@ export async function takeBackBackup(
   if (!isBeingTaken(backup.status)) return null;
   const left = await store.removeAll(`${backup.clusterId}/${backup.id}`, { signal }).then(
     () => '',
-    (error: unknown) => ` Its files could not be removed (${wordsOf(error)}); deleteBackup removes them.`,
+    (fault: unknown) => ` Its files could not be removed (${wordsOf(fault)}); deleteBackup removes them.`,
   );
-  const stepKey = reason instanceof Error && 'stepKey' in reason ? String(reason.stepKey) : '';
   await change(async (inside) => {
     const now = new Date();
     for (const { id, instanceId } of backup.parts) {
-      const error = stepKey.endsWith(`:${instanceId}`) ? wordsOf(reason) : 'The backup failed as a whole.';
+      const own = stepKey?.endsWith(`:${instanceId}`) ? error.message : 'The backup failed as a whole.';
       const gone = left === '' ? { location: null } : {};
       await inside.tx.instanceBackup.update({
         where: { id },
-        data: { status: 'FAILED', finishedAt: now, error, ...gone },
+        data: { status: 'FAILED', finishedAt: now, error: own, ...gone },
       });
     }
-    await settleBackup(inside, backup.id, { now, operationId, reason: `${wordsOf(reason)}${left}` });
+    await settleBackup(inside, backup.id, { now, operationId, reason: `${error.message}${left}` });
   });
   return null;
 }

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { instancesDemand } from '#domain/quota.ts';
+import type { Change } from '#events/transact.ts';
 import { removeNetwork } from './deleteCluster.ts';
 import { backupIdSchema } from './inputs.ts';
-import type { StepContext } from './operation.ts';
 import { defineOperation, type RunStep } from './operation.ts';
 import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
 import { isWhole, takeBackCluster, takenBack } from './restoreCluster.ts';
-import { createFromBackup, planRestore, type Restored, restoreInstances } from './restoreInstances.ts';
+import { createFromBackup, planRestore, restoreInstances } from './restoreInstances.ts';
 
 const hourMs = 3_600_000;
 const recordStep = 'record';
@@ -46,11 +46,13 @@ export const verifyBackup = defineOperation<VerifyBackupInput>({
   ],
   run: async ({ cluster, planned, step }, { backupId }) => {
     const ids = [...new Set(planned.flatMap(({ instanceId }) => instanceId ?? []))];
-    // Once one of them is gone, what a worker that resumes finds is the removal: after the verdict, or instead of one.
+    // Once one of them is gone, what is found is the removal: after the verdict, or where a failed one is retried that could not all be
+    // taken back.
     const restored = isWhole(cluster, planned) ? await restoreInstances(cluster, step) : null;
-    const { seededAgain } = await step(recordStep, async (context) => {
+    const { seededAgain } = await step(recordStep, async ({ operationId, onSuccess }) => {
       if (restored === null) throw takenBack(cluster.name);
-      return await recordVerified(context, backupId, restored.seededAgain);
+      onSuccess((change) => recordVerified(change, operationId, backupId));
+      return { seededAgain: restored.seededAgain };
     });
     await removeAll(ids, step);
     return { backupId, seededAgain };
@@ -60,18 +62,11 @@ export const verifyBackup = defineOperation<VerifyBackupInput>({
   pointOfNoReturn: null,
 });
 
-async function recordVerified(
-  { change, operationId }: StepContext,
-  backupId: string,
-  seededAgain: Restored['seededAgain'],
-): Promise<Pick<Restored, 'seededAgain'>> {
-  await change(async ({ tx, record }) => {
-    const data = { lastVerifiedAt: new Date() };
-    const { clusterId, clusterName, name } = await tx.backup.update({ where: { id: backupId }, data });
-    const payload = { cluster: clusterName, backup: name, backupId };
-    record({ type: 'BACKUP_VERIFIED', clusterId, operationId, payload });
-  });
-  return { seededAgain };
+async function recordVerified({ tx, record }: Change, operationId: string, backupId: string): Promise<void> {
+  const data = { lastVerifiedAt: new Date() };
+  const { clusterId, clusterName, name } = await tx.backup.update({ where: { id: backupId }, data });
+  const payload = { cluster: clusterName, backup: name, backupId };
+  record({ type: 'BACKUP_VERIFIED', clusterId, operationId, payload });
 }
 
 async function removeAll(instanceIds: readonly string[], step: RunStep): Promise<void> {

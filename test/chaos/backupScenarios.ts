@@ -7,7 +7,7 @@ import {
   requestRestore,
   takenBackup,
 } from '../support/backupCalls.ts';
-import { createdCluster, deletedCluster, readCluster } from '../support/clusterCalls.ts';
+import { createdCluster, deletedCluster, loggedEvents, readCluster } from '../support/clusterCalls.ts';
 import { keepRow, keptFaults } from './keptRows.ts';
 import { ensureCluster, instanceNames, name } from './preparation.ts';
 import { type Asked, differences, type Scenario } from './scenario.ts';
@@ -28,9 +28,9 @@ async function removeBackups(client: ApiClient): Promise<void> {
 }
 
 /** The only backup that there is; its cluster is deleted by now, and had a row that each part must have. */
-let stored = { backupId: '', row: '' };
+export let stored = { backupId: '', row: '' };
 
-async function ensureStored(client: ApiClient, left: string | null): Promise<null> {
+export async function ensureStored(client: ApiClient, left: string | null): Promise<null> {
   if (left !== null) await deletedCluster(client, left);
   if ((await backupsOf(client)).includes(stored.backupId)) return null;
   const clusterId = await createdCluster(client, { name, instanceCount });
@@ -93,21 +93,26 @@ export const restoreCluster: Scenario = {
   leavesCluster: true,
 };
 
-let verifiedBefore: string | null = null;
+let verifiedBefore: { at: string | null; times: number } = { at: null, times: 0 };
+
+const timesVerified = async (client: ApiClient): Promise<number> =>
+  (await loggedEvents(client, null)).filter(({ type }) => type === 'BACKUP_VERIFIED').length;
 
 export const verifyBackup: Scenario = {
   kind: 'VERIFY_BACKUP',
   async prepare(client, left) {
     await ensureStored(client, left);
-    verifiedBefore = (await readBackup(client, stored.backupId)).lastVerifiedAt;
+    const { lastVerifiedAt } = await readBackup(client, stored.backupId);
+    verifiedBefore = { at: lastVerifiedAt, times: await timesVerified(client) };
     return null;
   },
   ask: (client) => changeOfBackup(client, 'verifyBackup', stored.backupId),
   async faults(client, { clusterId, backupId = '' }) {
     const { lastVerifiedAt } = await readBackup(client, backupId);
-    const isNewer = lastVerifiedAt !== null && lastVerifiedAt !== verifiedBefore;
+    const isNewer = lastVerifiedAt !== null && lastVerifiedAt !== verifiedBefore.at;
     return [
-      ...(isNewer ? [] : [`It was last verified at ${lastVerifiedAt}, and before that at ${verifiedBefore}`]),
+      ...(isNewer ? [] : [`It was last verified at ${lastVerifiedAt}, and before that at ${verifiedBefore.at}`]),
+      ...differences('times verified', await timesVerified(client), verifiedBefore.times + 1),
       ...differences('the cluster made for it', (await readCluster(client, clusterId)).status, 'DELETED'),
       ...(await backupFaults(client, backupId, instanceCount)),
     ];
@@ -134,7 +139,7 @@ export const deleteBackup: Scenario = {
   leavesCluster: true,
 };
 
-async function changeOfBackup(client: ApiClient, mutation: string, backupId: string): Promise<Asked> {
+export async function changeOfBackup(client: ApiClient, mutation: string, backupId: string): Promise<Asked> {
   const { operation } = accepted(await requestBackupChange(client, mutation, backupId));
   return { clusterId: operation.cluster.id, operationId: operation.id, backupId };
 }

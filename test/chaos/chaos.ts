@@ -1,13 +1,13 @@
 import { createClosers } from '#lib/closers.ts';
 import { createGroveHome, type GroveHome } from '../support/groveProcess.ts';
 import { textTable } from '../support/textTable.ts';
-import { type Moment, moments } from './killPoint.ts';
+import { isEndingMoment, type Moment, moments } from './killPoint.ts';
 import type { Scenario } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
-import { type Case, type Outcome, type RecordedStep, Sweep } from './sweep.ts';
+import { type Case, itsEnd, type Outcome, type RecordedStep, Sweep } from './sweep.ts';
 
 const usage = `Usage: npm run chaos -- [SCENARIO…] [step=TEXT] [moment=${moments.join('|')}]
-Kills Grove with -9 in every step of every scenario (${Object.keys(scenarios).join(', ')}), and looks at what becomes of it.
+Kills Grove with -9 in every step of every scenario, or in its end where it is to end badly (${Object.keys(scenarios).join(', ')}), and looks at what becomes of it.
 step: only steps whose name has this text. moment: only this one.`;
 
 type Row = { scenario: string; case: Case; outcome: Outcome };
@@ -48,7 +48,7 @@ async function sweepScenario(name: string, scenario: Scenario, choice: Choice): 
   let place = await openPlace();
   try {
     const rehearsal = await place.sweep.rehearse(scenario);
-    const cases = casesOf(rehearsal.steps, choice);
+    const cases = casesOf(scenario, rehearsal.steps, choice);
     tell(`\n${name}: ${rehearsal.steps.length} steps, ${cases.length} cases`);
     if (rehearsal.faults.length > 0) throw new Error(`It fails if nobody is killed: ${rehearsal.faults.join('; ')}`);
     for (const one of cases) {
@@ -67,12 +67,16 @@ async function sweepScenario(name: string, scenario: Scenario, choice: Choice): 
   return rows;
 }
 
-function casesOf(steps: readonly RecordedStep[], choice: Choice): Case[] {
+function casesOf({ endings }: Scenario, steps: readonly RecordedStep[], choice: Choice): Case[] {
+  if (endings) {
+    const moments = endings.filter((moment) => itsEnd.name.includes(choice.step) && choice.moments.includes(moment));
+    return moments.map((moment) => ({ step: itsEnd, moment }));
+  }
   return steps
     .filter(({ name }) => name.includes(choice.step))
     .flatMap((step) =>
       choice.moments
-        .filter((moment) => moment !== 'COMMAND' || step.commands.length > 0)
+        .filter((moment) => !isEndingMoment(moment) && (moment !== 'COMMAND' || step.commands.length > 0))
         .map((moment) => ({ step, moment })),
     );
 }

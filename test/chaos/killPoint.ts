@@ -2,17 +2,26 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 
 /** Where in a step Grove is killed. */
-export const moments = ['START', 'MIDDLE', 'COMMAND', 'END'] as const;
+export const stepMoments = ['START', 'MIDDLE', 'COMMAND', 'END'] as const;
+/** Where in the end of an operation that ends badly. */
+export const endingMoments = ['ENDING', 'TAKING_BACK', 'ENDED'] as const;
+export const moments = [...stepMoments, ...endingMoments] as const;
 /**
  * START: as it starts, before its beginning is recorded. MIDDLE: half-way through its machine work. COMMAND: as an agent tells the
  * end of a command of it, before that is recorded. END: its machine work is done, and not yet recorded.
+ * ENDING: as it is recorded how the operation ends. TAKING_BACK: something of what it made is gone, and that is not yet recorded.
+ * ENDED: everything is taken back, and the end not yet recorded.
  */
 export type Moment = (typeof moments)[number];
+export type EndingMoment = (typeof endingMoments)[number];
+
+export const isEndingMoment = (moment: Moment): moment is EndingMoment =>
+  (endingMoments as readonly Moment[]).includes(moment);
 
 export type KillPoint = {
   /** Kind of the operation. */
   kind: string;
-  /** Name of the step. */
+  /** Name of the step. Of no meaning for the moments of an end. */
   step: string;
   moment: Moment;
   /** MIDDLE: how long after the record of its beginning, in milliseconds. */
@@ -75,6 +84,32 @@ const triggers = `
     RETURN NEW;
   END $$;
   CREATE OR REPLACE TRIGGER chaos BEFORE UPDATE ON public.agent_command FOR EACH ROW EXECUTE FUNCTION chaos.on_command();
+
+  CREATE OR REPLACE FUNCTION chaos.hold(kind text, moment text) RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN
+    IF EXISTS (SELECT FROM chaos.target t WHERE t.kind = $1 AND t.moment = $2) THEN
+      PERFORM pg_advisory_xact_lock_shared(${lockKey});
+    END IF;
+  END $$;
+
+  CREATE OR REPLACE FUNCTION chaos.on_operation() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    IF OLD.ending IS NULL AND NEW.ending IS NOT NULL THEN PERFORM chaos.hold(NEW.kind::text, 'ENDING'); END IF;
+    IF OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL THEN PERFORM chaos.hold(NEW.kind::text, 'ENDED'); END IF;
+    RETURN NEW;
+  END $$;
+  CREATE OR REPLACE TRIGGER chaos BEFORE UPDATE ON public.operation FOR EACH ROW EXECUTE FUNCTION chaos.on_operation();
+
+  CREATE OR REPLACE FUNCTION chaos.on_taken_back() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    PERFORM chaos.hold(o.kind::text, 'TAKING_BACK') FROM public.operation o
+      WHERE o.ending IS NOT NULL AND o.finished_at IS NULL;
+    RETURN NEW;
+  END $$;
+  CREATE OR REPLACE TRIGGER chaos BEFORE UPDATE ON public.instance FOR EACH ROW
+    WHEN (NEW.activity = 'REMOVED' AND OLD.activity <> 'REMOVED') EXECUTE FUNCTION chaos.on_taken_back();
+  CREATE OR REPLACE TRIGGER chaos BEFORE UPDATE ON public.instance_backup FOR EACH ROW
+    WHEN (NEW.status = 'FAILED' AND OLD.status <> 'FAILED') EXECUTE FUNCTION chaos.on_taken_back();
 `;
 
 /** Sets the trap. The store is a session with Grove's store that nobody else uses. */

@@ -167,7 +167,7 @@ async function storeLeftovers(store: pg.Client): Promise<string[]> {
       FROM backup WHERE status IN ('PENDING', 'RUNNING', 'DELETING')
     UNION ALL SELECT 'part of a backup that is ' || b.status || ' is ' || p.status || ': ' || p.instance_name
       FROM instance_backup p JOIN backup b ON b.id = p.backup_id
-      WHERE p.status IN ('PENDING', 'RUNNING') OR p.fault IS NOT NULL OR (p.location IS NOT NULL) <> (b.status = 'COMPLETED')
+      WHERE p.status IN ('PENDING', 'RUNNING') OR (p.fault IS NOT NULL AND b.status <> 'DELETED') OR (p.location IS NOT NULL) <> (b.status = 'COMPLETED')
     UNION ALL SELECT 'job that is ' || state FROM pgboss.job WHERE name = 'operation' AND state IN ('created', 'retry', 'active')
     UNION ALL SELECT 'transaction left open: ' || query FROM pg_stat_activity
       WHERE state LIKE 'idle in transaction%' AND xact_start < now() - interval '1 second'

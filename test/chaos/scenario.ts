@@ -1,5 +1,6 @@
 import type { ApiClient } from '../support/apiClient.ts';
 import type { GroveHome } from '../support/groveProcess.ts';
+import type { EndingMoment } from './killPoint.ts';
 
 export type Asked = {
   /** The cluster that it changes or makes. */
@@ -25,7 +26,11 @@ export type Scenario = {
   /** Sends the mutation. `round` is another number in each case: for what has to differ from the case before. */
   ask(client: ApiClient, clusterId: string | null, round: number): Promise<Asked>;
   /** How the operation must end, if not SUCCEEDED. */
-  end?: 'FAILED';
+  end?: 'FAILED' | 'CANCELLED';
+  /** Of one that must not succeed: where in its end Grove is killed. Left out: in each of its steps. */
+  endings?: readonly EndingMoment[];
+  /** What is not as it must be as soon as the operation has ended. Does what a person would do then, where something is to be done. */
+  afterwards?(client: ApiClient, asked: Asked): Promise<string[]>;
   /** What is not as docs/lifecycle.md says, once the operation has ended; for the whole cluster that is left, besides its health. */
   faults(client: ApiClient, asked: Asked, round: number): Promise<string[]>;
   /** False: nothing is left of the cluster. */

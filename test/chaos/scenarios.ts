@@ -1,23 +1,20 @@
 import type { Shape } from '../support/apiClient.ts';
-import { acceptedCluster, deletedCluster, readCluster, requestedDeletion } from '../support/clusterCalls.ts';
+import { readCluster, requestedDeletion } from '../support/clusterCalls.ts';
 import { promotionResult, requestPromotion } from '../support/promotionCalls.ts';
-import { requestAdd, requestDrop, requestRestart } from '../support/topologyCalls.ts';
+import { requestDrop, requestRestart } from '../support/topologyCalls.ts';
 import { backupCluster, deleteBackup, restoreCluster, verifyBackup } from './backupScenarios.ts';
+import { addInstances, createCluster } from './buildScenarios.ts';
+import {
+  addInstancesCancelled,
+  backupClusterCancelled,
+  createClusterCancelled,
+  restoreClusterFailed,
+  verifyBackupCancelled,
+  verifyBackupFailed,
+} from './endingScenarios.ts';
 import { failOver, rejoinInstance } from './failoverScenarios.ts';
-import { asked, ensureCluster, ensureFirstLeads, idsOf, instanceCount, instanceNames, name } from './preparation.ts';
+import { asked, ensureCluster, ensureFirstLeads, idsOf, instanceNames } from './preparation.ts';
 import { differences, type Scenario } from './scenario.ts';
-
-const createCluster: Scenario = {
-  kind: 'CREATE_CLUSTER',
-  async prepare(client, left) {
-    if (left !== null) await deletedCluster(client, left);
-    return null;
-  },
-  ask: (client) => acceptedCluster(client, { name, instanceCount }),
-  faults: async (client, { clusterId }) =>
-    differences('instances', await instanceNames(client, clusterId), ['orders-1', 'orders-2', 'orders-3']),
-  leavesCluster: true,
-};
 
 const updateMutation = /* GraphQL */ `
   mutation ($input: UpdateClusterInput!) {
@@ -57,15 +54,6 @@ const updateCluster: Scenario = {
 
 /** This host, which the checks come from, and a network that only this round lets in. */
 const rulesOf = (round: number): string[] => ['127.0.0.0/8', `10.${round % 256}.0.0/16`];
-
-const addInstances: Scenario = {
-  kind: 'ADD_INSTANCES',
-  prepare: (client, left) => ensureCluster(client, left, 2),
-  ask: (client, clusterId) => asked(clusterId, requestAdd(client, { clusterId, count: 1 })),
-  faults: async (client, { clusterId }) =>
-    differences('instances', await instanceNames(client, clusterId), ['orders-1', 'orders-2', 'orders-3']),
-  leavesCluster: true,
-};
 
 const dropInstances: Scenario = {
   kind: 'DROP_INSTANCES',
@@ -136,4 +124,10 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   verifyBackup,
   deleteBackup,
   deleteCluster,
+  createClusterCancelled,
+  addInstancesCancelled,
+  backupClusterCancelled,
+  restoreClusterFailed,
+  verifyBackupFailed,
+  verifyBackupCancelled,
 };

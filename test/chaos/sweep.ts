@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { operationEnd, readOperation, uuidOf } from '../support/clusterCalls.ts';
 import type { GroveHome, GroveProcess } from '../support/groveProcess.ts';
-import { arm, type KillPoint, type Moment, steadyName } from './killPoint.ts';
+import { arm, isEndingMoment, type KillPoint, type Moment, steadyName } from './killPoint.ts';
 import { type Inventory, inventoryOf, leftovers } from './leftovers.ts';
 import type { Asked, Scenario } from './scenario.ts';
 import { openStoreSession } from './storeSession.ts';
@@ -15,6 +15,9 @@ export type RecordedStep = {
   /** Kinds of the commands that it sent to agents, in order. */
   commands: string[];
 };
+
+/** What is killed instead of a step where an operation ends badly. */
+export const itsEnd: RecordedStep = { name: '(its end)', ms: 0, commands: [] };
 
 export type Case = { step: RecordedStep; moment: Moment };
 
@@ -111,11 +114,13 @@ export class Sweep {
     const { client, store } = await this.#ready();
     const wanted = scenario.end ?? 'SUCCEEDED';
     if (end.status !== wanted) return [`the operation is ${end.status}: ${end.error?.message ?? end.waitingFor}`];
+    const atOnce = (await scenario.afterwards?.(client, asked)) ?? [];
     const clusters = await liveClusters(client);
     const own = clusters.find(({ id }) => id === asked.clusterId);
     this.#left = own?.id ?? null;
     if (scenario.leavesCluster && !own) return ['the cluster is gone'];
     return [
+      ...atOnce,
       ...(await scenario.faults(client, asked, this.#round)),
       ...(own ? await wholenessFaults(client, own) : []),
       ...(await leftovers(this.#home, store, clusters, this.#inventory)),
@@ -136,12 +141,14 @@ export class Sweep {
 
 type End = { status: string; waitingFor?: string | null; error?: { message: string } | null };
 
-/** The step has not ended: it was being done, or was about to be begun. */
-async function isRunning(store: pg.Client, operationId: string, { step }: KillPoint): Promise<boolean> {
-  const { rowCount } = await store.query(
-    `SELECT FROM operation_step WHERE operation_id = $1 AND ${steadyName('name')} = $2 AND finished_at IS NULL`,
-    [operationId, step],
-  );
+/** The step has not ended: it was being done, or was about to be begun. Or the operation has not, where its end is meant. */
+async function isRunning(store: pg.Client, operationId: string, { step, moment }: KillPoint): Promise<boolean> {
+  const { rowCount } = isEndingMoment(moment)
+    ? await store.query('SELECT FROM operation WHERE id = $1 AND finished_at IS NULL', [operationId])
+    : await store.query(
+        `SELECT FROM operation_step WHERE operation_id = $1 AND ${steadyName('name')} = $2 AND finished_at IS NULL`,
+        [operationId, step],
+      );
   return rowCount === 1;
 }
 

@@ -374,6 +374,27 @@ describe('verifyBackup', () => {
     expect(await events(cluster.clusterId, 'BACKUP_VERIFIED')).toHaveLength(1);
   });
 
+  test('tells once that a backup is good, though its worker dies as it records the end of that step', async () => {
+    const cluster = await orders();
+    const backup = await backedUp(cluster);
+    const { db } = grove.deps;
+    const { operationId } = await accept(grove.deps, cluster.actor, verifyBackup, { backupId: backup.id }, options);
+    await db.$executeRaw`
+      CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END'`;
+    await db.$executeRaw`
+      CREATE TRIGGER die BEFORE UPDATE ON operation_step FOR EACH ROW
+      WHEN (NEW.key = 'record' AND NEW.status = 'SUCCEEDED') EXECUTE FUNCTION die()`;
+    await expect(runOperation(grove.deps, operationId, never)).rejects.toThrow();
+    await db.$executeRaw`DROP FUNCTION die CASCADE`;
+    await runOperation(grove.deps, operationId, never);
+    const { status, steps } = await db.operation.findUniqueOrThrow({
+      where: { id: operationId },
+      include: { steps: { where: { key: 'record' } } },
+    });
+    expect([status, steps[0]?.attempt]).toEqual(['SUCCEEDED', 2]);
+    expect(await events(cluster.clusterId, 'BACKUP_VERIFIED')).toHaveLength(1);
+  });
+
   test('that fails leaves no cluster, and no date', async () => {
     const cluster = await orders();
     const backup = await backedUp(cluster);

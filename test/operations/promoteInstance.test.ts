@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { StepFailure } from '#domain/stepFailure.ts';
-import { AgentCommandFailed } from '#engines/engine.ts';
+import { AgentCommandFailed, type Promotion } from '#engines/engine.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
 import { cancelOperation } from '#operations/cancelOperation.ts';
+import type { OperationDeps } from '#operations/deps.ts';
 import { promoteInstance } from '#operations/promoteInstance.ts';
 import { rejoinInstance } from '#operations/rejoinInstance.ts';
+import { retryOperation } from '#operations/retryOperation.ts';
 import { runOperation } from '#operations/runOperation.ts';
 import { settleCluster } from '#operations/settleCluster.ts';
 import { ProviderError } from '#providers/provider.ts';
@@ -161,6 +163,17 @@ describe('a planned promotion', () => {
     }
   }, 30_000);
 
+  test('that fails after the old primary was stopped goes on with the step that failed when it is retried', async () => {
+    failAt('promote orders-2', new StepFailure('NO', 'It cannot be promoted.'));
+    const operationId = await ask({ instanceId: await idOf('orders-2'), mode: 'PLANNED' });
+    expect((await run(operationId)).status).toBe('FAILED');
+    grove.machines.interfere(async () => {});
+    grove.machines.calls.length = 0;
+    await retryOperation(grove.deps, cluster.actor, { operationId });
+    expect((await run(operationId)).status).toBe('SUCCEEDED');
+    expect(grove.machines.calls[0]).toBe('promote orders-2');
+  });
+
   test('can be cancelled until the old primary is stopped, and not later', async () => {
     const operationId = await ask({ mode: 'PLANNED' });
     let refusal: unknown = null;
@@ -254,6 +267,115 @@ describe('a failover', () => {
       );
     }
   }, 30_000);
+});
+
+describe('a promotion that has given everything back, retried,', () => {
+  /** Runs with an engine whose promotion is changed so; answers with the scopes that commands are sent under. */
+  async function runWith(operationId: string, change: Partial<Promotion> = {}): Promise<string[]> {
+    const { engine } = grove.machines;
+    const promotion = { ...assertPresent(engine.promotion, 'promotion'), ...change };
+    const scopes: string[] = [];
+    const agents: OperationDeps['agents'] = {
+      sendTo: ({ stepKey }) => {
+        scopes.push(stepKey);
+        return () => Promise.reject(new Error('There are no agents here'));
+      },
+    };
+    const deps = { ...grove.deps, agents, engines: { fake: { ...engine, promotion } } };
+    await runOperation(deps, operationId, never);
+    await settleCluster(grove.deps, cluster.clusterId);
+    return scopes;
+  }
+
+  async function givenBack(): Promise<string> {
+    const operationId = await ask({ instanceId: await idOf('orders-2'), mode: 'PLANNED' });
+    await runWith(operationId, { promote: async () => ({ promoted: false, reason: 'orders-2 is behind.' }) });
+    expect(await operationOf(grove, operationId)).toMatchObject({ error: { code: 'WRITES_GIVEN_BACK' } });
+    return operationId;
+  }
+
+  async function nobodyElected(): Promise<string> {
+    await loseThePrimary();
+    const operationId = await ask({ mode: 'FAILOVER' });
+    await runWith(operationId, { elect: async () => ({ instanceId: null, reason: 'Nobody answered.' }) });
+    expect(await operationOf(grove, operationId)).toMatchObject({ error: { code: 'NOBODY_ELECTED' } });
+    return operationId;
+  }
+
+  const retry = (operationId: string) => retryOperation(grove.deps, cluster.actor, { operationId });
+
+  test('begins anew: it stops the old primary again, and sends its commands again', async () => {
+    const operationId = await givenBack();
+    const { seq } = assertPresent((await eventsOf(grove, cluster)).at(-1), 'an event');
+    await retry(operationId);
+    const queued = await operationOf(grove, operationId);
+    expect(queued).toMatchObject({ status: 'QUEUED', stepsDone: 0, ending: null });
+    expect(queued.steps.map(({ key, status, attempt, result }) => [key, status, attempt, result])).toEqual(
+      ['prepare', 'stop', 'promote', 'follow', 'rejoin', 'verify'].map((key) => [key, 'PENDING', 0, null]),
+    );
+    const told = (await eventsOf(grove, cluster)).filter(
+      (event) => event.seq > seq && event.type === 'OPERATION_STEP_CHANGED',
+    );
+    expect(told.map(({ fromStatus, toStatus }) => `${fromStatus} ${toStatus}`)).toEqual([
+      ...Array(3).fill('SUCCEEDED PENDING'),
+      'SKIPPED PENDING',
+      'FAILED PENDING',
+      'SKIPPED PENDING',
+    ]);
+    grove.machines.calls.length = 0;
+    const scopes = await runWith(operationId);
+    expect(scopes).toEqual(['prepare#1', 'stop#1', 'promote#1', 'follow', 'rejoin#2', 'verify']);
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'SUCCEEDED', stepsDone: 6 });
+    expect(grove.machines.calls.filter((call) => !call.startsWith('start '))).toEqual([
+      'prepare orders-1 to orders-2',
+      'ready orders-2',
+      'demote orders-1',
+      'promote orders-2',
+      'rejoin orders-3',
+      'rejoin orders-1',
+      'verify',
+    ]);
+    expect((await standing()).primary).toBe('orders-2');
+  });
+
+  test('fences the old primary off again, and elects whoever is fit by now', async () => {
+    const operationId = await nobodyElected();
+    await retry(operationId);
+    grove.machines.calls.length = 0;
+    expect(await runWith(operationId)).toEqual(['stop#1', 'elect#1', 'promote#2', 'follow', 'rejoin', 'verify']);
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'SUCCEEDED', result: { mode: 'FAILOVER' } });
+    expect(grove.machines.calls.slice(0, 3)).toEqual(['fence orders-1', 'elect', 'promote orders-2']);
+    expect(await standing()).toEqual({
+      primary: 'orders-2',
+      roles: ['orders-1 REPLICA ACTIVE', 'orders-2 PRIMARY ACTIVE', 'orders-3 REPLICA ACTIVE'],
+    });
+  });
+
+  test('can be cancelled again until the old primary is stopped', async () => {
+    const operationId = await givenBack();
+    await retry(operationId);
+    grove.machines.calls.length = 0;
+    grove.machines.interfere(async (made) => {
+      if (made.startsWith('prepare')) await cancelOperation(grove.deps, cluster.actor, { operationId });
+    });
+    await runWith(operationId);
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'CANCELLED' });
+    expect(grove.machines.calls).toEqual(['prepare orders-1 to orders-2']);
+    expect((await standing()).primary).toBe('orders-1');
+  });
+
+  test('is refused where it would be refused now, and changes nothing', async () => {
+    const planned = await givenBack();
+    await loseThePrimary();
+    const before = await operationOf(grove, planned);
+    await expect(retry(planned)).rejects.toMatchObject({ code: 'NO_PRIMARY' });
+    expect(await operationOf(grove, planned)).toEqual(before);
+    cluster = await activeCluster(grove, 3);
+    const failover = await nobodyElected();
+    await grove.machines.observe(await idOf('orders-1'), { serving: true, role: 'PRIMARY' });
+    await settleCluster(grove.deps, cluster.clusterId);
+    await expect(retry(failover)).rejects.toMatchObject({ code: 'PRIMARY_HEALTHY' });
+  });
 });
 
 describe('a promotion is refused', () => {

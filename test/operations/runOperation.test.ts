@@ -65,7 +65,12 @@ describe('running an operation', () => {
     expect(await cluster(clusterId)).toMatchObject({ status: 'BUILDING' });
     await runOperation(grove.deps, operationId, never);
     expect(grove.machines.calls.slice(before)).toEqual(['join orders-2', 'verify']);
-    expect(await operation(operationId)).toMatchObject({ status: 'SUCCEEDED', stepsDone: 6, error: null });
+    expect(await operation(operationId)).toMatchObject({
+      status: 'SUCCEEDED',
+      stepsDone: 6,
+      error: null,
+      ending: null,
+    });
     expect(await cluster(clusterId)).toMatchObject({ status: 'ACTIVE', statusReason: null });
   });
 
@@ -214,7 +219,7 @@ describe('running an operation', () => {
     });
     await runOperation(grove.deps, operationId, never);
     grove.machines.engine.health = health;
-    expect(await operation(operationId)).toMatchObject({ status: 'FAILED', error: { code: 'INTERNAL' } });
+    expect(await operation(operationId)).toMatchObject({ status: 'FAILED', error: { code: 'BROKEN' } });
   });
 });
 

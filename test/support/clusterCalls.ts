@@ -72,6 +72,15 @@ export async function operationEnd(client: ApiClient, operationId: string): Prom
   return last;
 }
 
+/** Waits until a step whose name begins so runs. Throws where the operation ends before. */
+export async function stepBegun(client: ApiClient, operationId: string, name: string): Promise<void> {
+  for await (const { operation } of client.subscribe(operationSubscription, { id: operationId })) {
+    const running = operation.steps.some((step: Shape) => step.name.startsWith(name) && step.status === 'RUNNING');
+    if (running) return;
+  }
+  throw new Error(`The operation ended before "${name}" was seen to begin`);
+}
+
 export async function readOperation(client: ApiClient, operationId: string): Promise<Shape> {
   return (await client.data(operationQuery, { id: operationId })).node;
 }

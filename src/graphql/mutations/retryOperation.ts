@@ -1,4 +1,16 @@
-import { ClusterBusyError, ForbiddenError, NotFoundError, OperationNotRetryableError } from '#domain/errors.ts';
+import {
+  ClusterBusyError,
+  ClusterStatusError,
+  ForbiddenError,
+  InstanceNotPromotableError,
+  NoPrimaryError,
+  NotFoundError,
+  OperationNotRetryableError,
+  PrimaryHealthyError,
+  PromotionUnsupportedError,
+  ReplicasUnseenError,
+  ReplicaTooFarBehindError,
+} from '#domain/errors.ts';
 import { retryOperation } from '#operations/retryOperation.ts';
 import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
@@ -11,8 +23,24 @@ const RetryOperationPayload = acceptedPayload('RetryOperationPayload', 'The oper
 builder.mutationField('retryOperation', (t) =>
   t.fieldWithInput({
     type: RetryOperationPayload,
-    description: 'Runs an operation that failed or was cancelled again, from the step that did not succeed.',
-    errors: { types: [NotFoundError, OperationNotRetryableError, ClusterBusyError, ForbiddenError] },
+    description:
+      'Runs an operation that failed or was cancelled again, from the step that did not succeed. A promotion that gave everything back ' +
+      'begins with its first step, and is refused where it would be refused now.',
+    errors: {
+      types: [
+        NotFoundError,
+        OperationNotRetryableError,
+        ClusterBusyError,
+        ClusterStatusError,
+        PromotionUnsupportedError,
+        InstanceNotPromotableError,
+        ReplicaTooFarBehindError,
+        ReplicasUnseenError,
+        PrimaryHealthyError,
+        NoPrimaryError,
+        ForbiddenError,
+      ],
+    },
     typeOptions: { description: 'What operation to run again.' },
     input: { operationId: t.input.id({ required: true, description: operationIdDescription }) },
     resolve: async (_root, { input }, context) =>
