@@ -1,5 +1,5 @@
 import type { ClusterFacts, InstanceFacts } from './facts.ts';
-import { isSilent, type Silence } from './instanceStatus.ts';
+import { isBeingWorkedOn, isSilent, type Silence } from './instanceStatus.ts';
 import { isHealthy, wantedPrimary } from './promotion.ts';
 
 /** Why the primary of a cluster may be gone. */
@@ -22,18 +22,21 @@ export type Inquiry = {
 /** Null: it is to be failed over. Else why not, in words. */
 export type Doubt = string | null;
 
-/** Why the primary of a free cluster may be gone, by the reports alone. Null: it is not suspected. */
+/**
+ * Why the primary of a cluster may be gone, by the reports alone. Null: it is not suspected. While an operation works on it, a server
+ * that takes no writes says nothing: that may be just what the operation does.
+ */
 export function suspicionOf(cluster: ClusterFacts, silence: Silence): Suspicion | null {
   const primary = wantedPrimary(cluster);
   const others = cluster.instances.filter(({ id }) => id !== primary?.id);
-  if (!primary || others.length === 0 || cluster.currentOperation) return null;
+  if (!primary || others.length === 0) return null;
   // Whoever is wanted as primary, this one takes writes: to promote a third one would make it worse.
   if (others.some(({ observation }) => observation?.serving && observation.role === 'PRIMARY')) return null;
   if (isSilent(primary.observedAt, silence)) return 'AGENT_SILENT';
   if (primary.agentLostAt !== null) return 'AGENT_LOST';
   const { observation } = primary;
   const takesWrites = observation?.serving === true && observation.role === 'PRIMARY';
-  return observation === null || takesWrites ? null : 'SERVER_DOWN';
+  return observation === null || takesWrites || isBeingWorkedOn(primary) ? null : 'SERVER_DOWN';
 }
 
 /**

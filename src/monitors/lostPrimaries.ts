@@ -6,6 +6,7 @@ import { wantedPrimary } from '#domain/promotion.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import type { JsonObject } from '#lib/json.ts';
 import { accept } from '#operations/accept.ts';
+import { cancelOperation } from '#operations/cancelOperation.ts';
 import { loadClusterFacts } from '#operations/clusterFacts.ts';
 import { promoteInstance } from '#operations/promoteInstance.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
@@ -20,8 +21,9 @@ const pauseAfterRefusalMs = 5000;
 type Watched = { suspicion: Suspicion; since: Date; sinceMs: number };
 
 /**
- * Promotes a replica where a primary is gone beyond doubt, through the same door as a person, with what was seen in the log. Time is
- * counted by a clock that cannot be set, and only while this watch is not broken off.
+ * Promotes a replica where a primary is gone beyond doubt, through the same door as a person, with what was seen in the log. An
+ * operation that holds the cluster meanwhile is cancelled first. Time is counted by a clock that cannot be set, and only while this
+ * watch is not broken off.
  */
 export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = () => performance.now()): Monitor {
   const watched = new Map<string, Watched>();
@@ -52,7 +54,13 @@ export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = ()
     const inquiry: Inquiry = { suspicion, suspectedForMs, suspectedSince: since, presence };
     const doubt = doubtOf(cluster, inquiry);
     if (doubt !== null) return deps.logger.info({ cluster: cluster.name, suspicion, doubt }, 'a primary may be gone');
-    if (await askForFailover(deps, cluster, evidenceOf(deps, cluster, inquiry))) refusedUntilMs.delete(cluster.id);
+    const { currentOperation } = cluster;
+    // A promotion is what the cluster needs, and ends soon by itself.
+    if (currentOperation?.kind === 'PROMOTE_INSTANCE') return;
+    const granted = currentOperation
+      ? await cancelForFailover(deps, cluster, { operationId: currentOperation.id, primary: primary.name })
+      : await askForFailover(deps, cluster, evidenceOf(deps, cluster, inquiry));
+    if (granted) refusedUntilMs.delete(cluster.id);
     else refusedUntilMs.set(cluster.id, monotonicNow() + pauseAfterRefusalMs);
   }
 
@@ -72,14 +80,13 @@ export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = ()
   };
 }
 
-/** Free clusters of automatic failover with an instance that something is wrong with. */
+/** Clusters of automatic failover with an instance that something is wrong with. */
 async function loadSuspects({ db, silence, engines }: MonitorDeps): Promise<ClusterFacts[]> {
   const { now, leaseMs } = silence();
   const clusters = await loadClusterFacts(db, {
     failoverMode: 'AUTOMATIC',
     lifecycle: 'LIVE',
     deletedAt: null,
-    operations: { none: { finishedAt: null } },
     instances: {
       some: {
         removedAt: null,
@@ -144,13 +151,18 @@ async function hasJustFailed({ db, clock }: MonitorDeps, { id: clusterId }: Clus
   return (await db.operation.count({ where: failed })) > 0;
 }
 
+const failoverActor = ({ projectId }: ClusterFacts): Actor => ({
+  kind: 'SYSTEM',
+  projectId,
+  name: 'automatic failover',
+});
+
 /** False: it was refused. */
 async function askForFailover(deps: MonitorDeps, cluster: ClusterFacts, evidence: JsonObject): Promise<boolean> {
-  const actor: Actor = { kind: 'SYSTEM', projectId: cluster.projectId, name: 'automatic failover' };
   const input = { clusterId: cluster.id, mode: 'FAILOVER', evidence };
   try {
     const options = { idempotencyKey: null, expectedVersion: cluster.version };
-    const { operationId } = await accept(deps, actor, promoteInstance, input, options);
+    const { operationId } = await accept(deps, failoverActor(cluster), promoteInstance, input, options);
     deps.logger.warn({ cluster: cluster.name, operationId, evidence }, 'a primary is gone; a replica is promoted');
     return true;
   } catch (error) {
@@ -161,4 +173,36 @@ async function askForFailover(deps: MonitorDeps, cluster: ClusterFacts, evidence
     );
     return false;
   }
+}
+
+/**
+ * Only where the failover would be granted: what people do to mend a cluster that Grove cannot help goes on. False: it is not
+ * cancelled, or cannot be and ends by itself.
+ */
+async function cancelForFailover(
+  deps: MonitorDeps,
+  cluster: ClusterFacts,
+  { operationId, primary }: { operationId: string; primary: string },
+): Promise<boolean> {
+  if (!isFailoverPossible(deps, cluster)) return false;
+  const log = { cluster: cluster.name, operationId };
+  const why = `${primary}, the primary, was lost, and a replica is promoted first. Retry it, or ask for it anew, after that.`;
+  try {
+    await cancelOperation(deps, failoverActor(cluster), { operationId }, why);
+    deps.logger.warn(log, 'a primary is gone; the operation that holds its cluster is cancelled');
+    return true;
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    deps.logger.info(
+      { ...log, reason: error.message },
+      'a primary is gone; the operation that holds its cluster goes on',
+    );
+    return false;
+  }
+}
+
+function isFailoverPossible({ engines }: MonitorDeps, cluster: ClusterFacts): boolean {
+  const { maxLagBytes } = cluster.failover;
+  const request = { mode: 'FAILOVER', target: null, maxLagBytes, acceptDataLoss: false } as const;
+  return engines[cluster.engine]?.promotion?.blockers(cluster, request).length === 0;
 }

@@ -1,5 +1,6 @@
 import type { InstanceFacts } from '#domain/facts.ts';
-import type { EngineContext } from '#engines/engine.ts';
+import { StepFailure } from '#domain/stepFailure.ts';
+import { AgentSilent, type EngineContext } from '#engines/engine.ts';
 import type { StepContext } from './operation.ts';
 
 /** The same context, in which each command has so many milliseconds for its answer; then AgentSilent. By the command's kind. */
@@ -7,6 +8,16 @@ export function answeringWithin(context: StepContext, withinMs: (kind: string) =
   const send: EngineContext['send'] = (instance, kind, payload, options) =>
     context.send(instance, kind, payload, { withinMs: withinMs(kind), ...options });
   return { ...context, send };
+}
+
+/** As the call, but a step that has waited for a silent agent is not begun again: the cluster is held for long enough. */
+export async function askedOnce<T>(context: StepContext, ask: (context: StepContext) => Promise<T>): Promise<T> {
+  const { agentSilentMs } = context.timing;
+  try {
+    return await ask(answeringWithin(context, () => agentSilentMs));
+  } catch (error) {
+    throw error instanceof AgentSilent ? new StepFailure(error.code, error.message, { cause: error }) : error;
+  }
 }
 
 /**

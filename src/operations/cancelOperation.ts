@@ -22,6 +22,8 @@ export async function cancelOperation(
   deps: Pick<OperationDeps, 'db' | 'bus' | 'clock'>,
   actor: Actor,
   rawInput: unknown,
+  /** Of Grove's own: why. It becomes a part of the operation's error. */
+  cancelReason: string | null = null,
 ): Promise<Accepted> {
   requirePermission(actor, 'cancelOperation', 'operation:control');
   const { operationId } = parseInput(inputSchema, rawInput);
@@ -41,7 +43,7 @@ export async function cancelOperation(
     }
     if (isCancelling(status)) return accepted;
     if (endingOf(operation)) throw new OperationNotCancellableError(kind, 'it has failed, and ends by itself');
-    const data = { status: 'CANCELLING' as const, cancelRequestedAt: deps.clock.now() };
+    const data = { status: 'CANCELLING' as const, cancelRequestedAt: deps.clock.now(), cancelReason };
     await tx.operation.update({ where: { id: operationId }, data });
     recordOperationStatus(change, { ...operation, clusterName: operation.cluster.name }, [status, 'CANCELLING']);
     afterCommit(() => deps.bus.publish(`operation:${operationId}`));

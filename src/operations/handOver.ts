@@ -1,7 +1,7 @@
 import { wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import { AgentCommandFailed, AgentSilent, type Demotion, type Move } from '#engines/engine.ts';
-import { answered, answeringWithin } from './answered.ts';
+import { answered, answeringWithin, askedOnce } from './answered.ts';
 import type { RunContext, StepContext } from './operation.ts';
 import type { PromoteInstanceInput } from './promoteInstance.ts';
 import {
@@ -50,18 +50,14 @@ async function prepare(context: StepContext, { instanceId }: PromoteInstanceInpu
       `Cluster "${context.cluster.name}" has no replica that streams from its primary any more.`,
     );
   }
-  const patient = answeringWithin(context, () => context.timing.agentSilentMs);
-  await promotion.prepare(patient, { from, to: instanceOf(context, elected) });
+  await askedOnce(context, (patient) => promotion.prepare(patient, { from, to: instanceOf(context, elected) }));
   return { fromId: from.id, toId: elected };
 }
 
 async function stop(context: StepContext, { fromId, toId }: Handed): Promise<Stopped> {
   const promotion = promotionOf(context);
   const move = { from: instanceOf(context, fromId), to: instanceOf(context, toId) };
-  await promotion.makeReady(
-    answeringWithin(context, () => context.timing.agentSilentMs),
-    move.to,
-  );
+  await askedOnce(context, (patient) => promotion.makeReady(patient, move.to));
   await context.setActivity([move.to], 'PROMOTING');
   await wantAsPrimary(context, toId);
   const demotion = await answered(context, move.from, (patient) => promotion.demote(patient, move.from)).catch(

@@ -25,19 +25,22 @@ export type OperationRun = {
 /** `stopping`: aborted when this process is to let go of the operation. */
 export type Worker = { log: Logger; stopping: AbortSignal };
 
+/** Whether the operation was asked to stop, and why where no person did. */
+export type Cancellation = { cancelRequested: boolean; cancelReason: string | null };
+
 type ChangeDeps = Pick<OperationDeps, 'db' | 'bus' | 'clock'>;
 
 /** As `transact`, as long as this run is the operation's latest: a worker that was overtaken (frozen, cut off) can write no more. */
 export async function changeInRun<T>(
   deps: ChangeDeps,
   { operation, actor }: Pick<OperationRun, 'operation' | 'actor'>,
-  work: (change: Change, state: { cancelRequested: boolean }) => Promise<T>,
+  work: (change: Change, state: Cancellation) => Promise<T>,
 ): Promise<T> {
   return await transact(deps, actor, async (change) => {
     // The cluster before anything of it, as everywhere: a settlement that came from outside holds it and wants the instances.
     await lockCluster(change.tx, operation.clusterId);
-    const rows = await change.tx.$queryRaw<{ cancelRequested: boolean }[]>`
-      SELECT cancel_requested_at IS NOT NULL AS "cancelRequested" FROM operation
+    const rows = await change.tx.$queryRaw<Cancellation[]>`
+      SELECT cancel_requested_at IS NOT NULL AS "cancelRequested", cancel_reason AS "cancelReason" FROM operation
       WHERE id = ${operation.id}::uuid AND attempt = ${operation.attempt} AND finished_at IS NULL
       FOR NO KEY UPDATE`;
     const [state] = rows;
@@ -55,6 +58,6 @@ export function isPastReturn(
 }
 
 /** Throws CancelRequested at a step border, unless the operation is past its point of no return. */
-export function stopIfCancelled({ definition, steps }: OperationRun, cancelRequested: boolean): void {
-  if (cancelRequested && !isPastReturn(definition, steps.values())) throw new CancelRequested();
+export function stopIfCancelled({ definition, steps }: OperationRun, state: Cancellation): void {
+  if (state.cancelRequested && !isPastReturn(definition, steps.values())) throw new CancelRequested(state.cancelReason);
 }

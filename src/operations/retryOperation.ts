@@ -78,6 +78,10 @@ function refuseIfBlocked(definition: OperationDefinition<unknown>, facts: Facts,
 }
 
 async function reopenOperation(tx: Transaction, operationId: string, deadlineAt: Date): Promise<void> {
-  const cleared = { error: Prisma.DbNull, ending: Prisma.DbNull, finishedAt: null, cancelRequestedAt: null };
-  await tx.operation.update({ where: { id: operationId }, data: { ...cleared, status: 'QUEUED', deadlineAt } });
+  const cleared = { error: Prisma.DbNull, ending: Prisma.DbNull, finishedAt: null };
+  const uncancelled = { cancelRequestedAt: null, cancelReason: null };
+  await tx.operation.update({
+    where: { id: operationId },
+    data: { ...cleared, ...uncancelled, status: 'QUEUED', deadlineAt },
+  });
 }

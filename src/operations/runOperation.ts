@@ -1,6 +1,7 @@
 import type { Actor } from '#domain/actor.ts';
 import { isCancelling, isFinished, startedStatus } from '#domain/operationStatus.ts';
 import { type Change, transact } from '#events/transact.ts';
+import type { Operation } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import { definitionOf } from './definitions.ts';
@@ -99,6 +100,9 @@ async function claim({ clock, workerId }: OperationDeps, change: Change, id: str
   });
 }
 
+/** As cancelGraceMs, in milliseconds. */
+const urgentGraceMs = 1000;
+
 /** Stops the run at its deadline, when this process stops, and some time after a cancellation that no step border saw. */
 function watch(
   { bus, clock, db, timing, logger }: OperationDeps,
@@ -115,16 +119,22 @@ function watch(
     run.stop(new DeadlinePassed(operation.deadlineAt, run.waiting.inWords())),
   );
   let cancelling = false;
-  const onWake = async () => {
-    const now = await db.operation.findUnique({ where: { id: operation.id }, select: { status: true } });
-    if (cancelling || !now || !isCancelling(now.status)) return;
+  const onCancelled = ({ status, cancelReason }: Pick<Operation, 'status' | 'cancelReason'>) => {
+    if (cancelling || !isCancelling(status)) return;
     cancelling = true;
-    after(timing.cancelGraceMs, () => run.stop(new CancelRequested()));
+    // Where Grove itself cancels, the cluster waits for what comes next.
+    const graceMs = cancelReason === null ? timing.cancelGraceMs : Math.min(urgentGraceMs, timing.cancelGraceMs);
+    after(graceMs, () => run.stop(new CancelRequested(cancelReason)));
+  };
+  const onWake = async () => {
+    const select = { status: true, cancelReason: true };
+    const now = await db.operation.findUnique({ where: { id: operation.id }, select });
+    if (now) onCancelled(now);
   };
   const unsubscribe = bus.subscribe(`operation:${operation.id}`, () => {
     onWake().catch((error: unknown) => logger.debug({ err: error }, 'a cancellation could not be looked up'));
   });
-  if (isCancelling(operation.status)) after(timing.cancelGraceMs, () => run.stop(new CancelRequested()));
+  onCancelled(operation);
   return () => {
     stopping.removeEventListener('abort', onStopping);
     for (const timer of timers) clearTimeout(timer);

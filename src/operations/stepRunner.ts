@@ -89,8 +89,8 @@ export const isRetryable = (error: unknown): boolean =>
 
 async function begin(deps: OperationDeps, run: OperationRun, key: string): Promise<void> {
   const startedAt = deps.clock.now();
-  await changeInRun(deps, run, async (change, { cancelRequested }) => {
-    stopIfCancelled(run, cancelRequested);
+  await changeInRun(deps, run, async (change, cancellation) => {
+    stopIfCancelled(run, cancellation);
     await writeStep(change, run, key, { status: 'RUNNING', startedAt, message: null, attempt: { increment: 1 } });
   });
 }

@@ -9,8 +9,8 @@ export class Overtaken extends Error {
 
 /** Somebody asked the operation to stop. */
 export class CancelRequested extends Error {
-  constructor() {
-    super('It was cancelled');
+  constructor(why: string | null) {
+    super(why === null ? 'It was cancelled' : `It was cancelled: ${why}`);
   }
 }
 

@@ -53,11 +53,21 @@ describe('a primary is suspected', () => {
     expect(suspicionOf(group([lost, replica(null)]), silence)).toBe(suspicion);
   });
 
-  test('never where it is alone, where an operation holds the cluster, or where another one takes writes', () => {
+  test('while an operation works on it only for its agent: its server may be down on purpose', () => {
+    const down = {
+      activity: 'RESTARTING',
+      status: 'RESTARTING',
+      observation: observation({ serving: false }),
+    } as const;
+    expect(suspicionOf(group([primary(down), replica(null)]), silence)).toBeNull();
+    expect(suspicionOf(group([primary({ ...down, agentLostAt: ago(100) }), replica(null)]), silence)).toBe(
+      'AGENT_LOST',
+    );
+  });
+
+  test('never where it is alone, or where another one takes writes', () => {
     const gone = primary({ agentLostAt: ago(100) });
     expect(suspicionOf(group([gone]), silence)).toBeNull();
-    const currentOperation = { id: 'o', kind: 'RESTART_CLUSTER', status: 'RUNNING' } as const;
-    expect(suspicionOf(group([gone, replica(null)], { currentOperation }), silence)).toBeNull();
     const other = instanceFacts({ id: 'x', role: 'PRIMARY', observation: observation({ role: 'PRIMARY' }) });
     expect(suspicionOf(group([gone, other]), silence)).toBeNull();
   });

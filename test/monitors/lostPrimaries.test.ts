@@ -1,10 +1,23 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { NoPrimaryError } from '#domain/errors.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
 import { lostPrimaries } from '#monitors/lostPrimaries.ts';
 import type { MonitorDeps } from '#monitors/monitor.ts';
 import { strayInstances } from '#monitors/strayInstances.ts';
+import { accept } from '#operations/accept.ts';
+import { restartCluster } from '#operations/restartCluster.ts';
+import { runOperation } from '#operations/runOperation.ts';
 import { settleCluster } from '#operations/settleCluster.ts';
 import type { InstancePresence } from '#providers/provider.ts';
-import { activeCluster, clusterOf, eventsOf, type TestCluster } from '../operations/clusterWorld.ts';
+import {
+  activeCluster,
+  clusterOf,
+  eventsOf,
+  never,
+  once,
+  operationOf,
+  type TestCluster,
+} from '../operations/clusterWorld.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
 
 let grove: TestOperations;
@@ -103,6 +116,61 @@ describe('a primary that is gone beyond doubt', () => {
     await agentIsLost();
     await rounds(lostPrimaries(deps(), monotonicNow), 12);
     expect(await promotions()).toBe(0);
+  });
+});
+
+describe('an operation that holds the cluster of a primary that is gone', () => {
+  const restarting = async () => {
+    const input = { clusterId: cluster.clusterId };
+    return (await accept(grove.deps, cluster.actor, restartCluster, input, once)).operationId;
+  };
+  const isLost = async () => {
+    await agentIsLost();
+    const [primary] = await instances();
+    await grove.machines.observe(primary?.id ?? '', { serving: false, role: 'PRIMARY' });
+    await settleCluster(grove.deps, cluster.clusterId);
+  };
+
+  test('is cancelled, says why, and the failover follows', async () => {
+    const monitor = lostPrimaries(deps(), monotonicNow);
+    const operationId = await restarting();
+    await rounds(monitor, 2);
+    await isLost();
+    await rounds(monitor, 5);
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'QUEUED' });
+    await rounds(monitor, 8);
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'CANCELLING' });
+    expect(await promotions()).toBe(0);
+    await runOperation(grove.deps, operationId, never);
+    expect(await operationOf(grove, operationId)).toMatchObject({
+      status: 'CANCELLED',
+      error: { message: expect.stringMatching(/^It was cancelled: orders-1, the primary, was lost/) },
+    });
+    const cancelled = (await eventsOf(grove, cluster)).find(({ toStatus }) => toStatus === 'CANCELLING');
+    expect(cancelled?.actor).toMatchObject({ kind: 'SYSTEM', name: 'automatic failover' });
+    await rounds(monitor, 12);
+    expect(await promotions()).toBe(1);
+  });
+
+  test('goes on where no replica could be promoted: it may be what mends the cluster', async () => {
+    const operationId = await restarting();
+    await isLost();
+    const { engine } = grove.machines;
+    const promotion = assertPresent(engine.promotion, 'promotion');
+    const refusing = { ...promotion, blockers: () => [new NoPrimaryError('orders')] };
+    const monitor = lostPrimaries({ ...deps(), engines: { fake: { ...engine, promotion: refusing } } }, monotonicNow);
+    await rounds(monitor, 20);
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'QUEUED' });
+  });
+
+  test('goes on where it is a promotion itself', async () => {
+    const monitor = lostPrimaries(deps(), monotonicNow);
+    await isLost();
+    await rounds(monitor, 12);
+    expect(await promotions()).toBe(1);
+    await rounds(monitor, 20);
+    const states = await grove.deps.db.operation.findMany({ where: { kind: 'PROMOTE_INSTANCE' } });
+    expect(states.map(({ status }) => status)).toEqual(['QUEUED']);
   });
 });
 
