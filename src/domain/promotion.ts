@@ -14,3 +14,15 @@ export function isHealthy(instance: InstanceFacts): boolean {
   const { observation, agentLostAt, fencedAt } = instance;
   return isServing(instance) && observation?.serving === true && agentLostAt === null && fencedAt === null;
 }
+
+/**
+ * True if the instance was the primary before: it has the data of one, takes no writes, and its agent is there. It stopped in order to
+ * hand its role over, or was fenced off, and whoever came after it may have acknowledged writes that it has not.
+ */
+export function isFormerPrimary(
+  cluster: Pick<ClusterFacts, 'instances' | 'primaryInstanceId'>,
+  { id, observation, agentLostAt }: InstanceFacts,
+): boolean {
+  if (id === wantedPrimary(cluster)?.id || agentLostAt !== null) return false;
+  return observation?.role === 'PRIMARY' && !observation.serving;
+}

@@ -70,7 +70,7 @@ export type PromotionMode = 'PLANNED' | 'FAILOVER';
 
 export type PromotionRequest = {
   mode: PromotionMode;
-  /** Null: whichever is best is elected. */
+  /** Null: whichever is best is elected. A former primary only in FAILOVER, with the loss accepted: it is never elected. */
   target: InstanceFacts | null;
   maxLagBytes: number;
   /** Whether the loss of acknowledged writes of a synchronous cluster is accepted. */
@@ -93,8 +93,13 @@ export type Demotion = { clean: boolean; position: string; tookMs: number };
 /** What became of a promotion. `promoted` false: it did not and will not happen. */
 export type PromotionOutcome = { promoted: true; tookMs: number } | { promoted: false; reason: string };
 
-/** Which instance the others of a lost primary agree on. `lossBytes`: what it lacks of the primary's last known position. */
-export type Election = { instanceId: string; lossBytes: number | null } | { instanceId: null; reason: string };
+/**
+ * Which instance the others of a lost primary agree on. `lossBytes`: what it lacks of the primary's last known position. `resumes`: it is
+ * a former primary, which takes writes again instead of being promoted.
+ */
+export type Election =
+  | { instanceId: string; lossBytes: number | null; resumes: boolean }
+  | { instanceId: null; reason: string };
 
 /** How an instance came to follow the primary again; `discardedBytes`: what it had and the primary had not. Null: not known. */
 export type Rejoined = { how: 'ATTACHED' | 'REWOUND' | 'COPIED'; discardedBytes: number | null };
@@ -122,6 +127,8 @@ export interface Promotion {
     context: EngineContext,
     choice: Pick<PromotionRequest, 'target' | 'maxLagBytes' | 'acceptDataLoss'>,
   ): Promise<Election>;
+  /** A former primary takes writes again with the data that it has. It must not be fenced off any more. */
+  resume(context: EngineContext, instance: InstanceFacts): Promise<void>;
   /** Pure: why the instance does not take part as a replica though the primary serves. Null: it does, or nothing can be done. */
   stray(cluster: ClusterFacts, instance: InstanceFacts): string | null;
   /** The instance follows the primary of `context.cluster`: with its own data where that has a place in the primary's, else with a copy. */

@@ -1,7 +1,7 @@
 import type { InstanceFacts } from '#domain/facts.ts';
 import { wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import { AgentSilent, type Election } from '#engines/engine.ts';
+import { AgentSilent, type Election, type PromotionOutcome } from '#engines/engine.ts';
 import { answered } from './answered.ts';
 import type { BroughtBack } from './bringBack.ts';
 import type { RunContext, StepContext } from './operation.ts';
@@ -30,11 +30,9 @@ export async function failOver({ step }: RunContext, input: PromoteInstanceInput
   const writeGapMs = await step(promotionSteps.promote, async (context) => {
     if (toId === null) return giveUp(context, fromId, election.reason);
     const to = instanceOf(context, toId);
-    const outcome = await answered(context, to, (patient) => promotionOf(context).promote(patient, to, null)).catch(
-      (error: unknown) => {
-        throw error instanceof AgentSilent ? promotionUnknown(to) : error;
-      },
-    );
+    const outcome = await (election.resumes ? resume(context, to) : promote(context, to)).catch((error: unknown) => {
+      throw error instanceof AgentSilent ? promotionUnknown(to) : error;
+    });
     if (!outcome.promoted) throw new StepFailure('NOT_PROMOTED', outcome.reason, { retryable: true });
     return { ms: goneSince === null ? null : Math.max(0, Date.now() - goneSince) };
   });
@@ -49,6 +47,18 @@ export async function failOver({ step }: RunContext, input: PromoteInstanceInput
     rejoined: back.how,
     rejoinFailure: back.reason,
   };
+}
+
+const promote = (context: StepContext, to: InstanceFacts): Promise<PromotionOutcome> =>
+  answered(context, to, (patient) => promotionOf(context).promote(patient, to, null));
+
+/** A former primary that a person chose: its fence is lifted, and it goes on where it ended. */
+async function resume(context: StepContext, to: InstanceFacts): Promise<PromotionOutcome> {
+  const begun = performance.now();
+  await context.change(({ tx }) => tx.instance.update({ where: { id: to.id }, data: { fencedAt: null } }));
+  await context.provider.startInstance({ clusterId: context.cluster.id, instanceId: to.id }, { liftFence: true });
+  await answered(context, to, (patient) => promotionOf(context).resume(patient, to));
+  return { promoted: true, tookMs: performance.now() - begun };
 }
 
 async function fence(context: StepContext): Promise<Fenced> {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { freeStatuses } from '#domain/clusterStatus.ts';
 import { type DomainError, NotFoundError, PromotionUnsupportedError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
-import { isHealthy, wantedPrimary } from '#domain/promotion.ts';
+import { isFormerPrimary, isHealthy, wantedPrimary } from '#domain/promotion.ts';
 import type { PromotionRequest } from '#engines/engine.ts';
 import { clusterIsReady } from './blockers.ts';
 import { failOver } from './failOver.ts';
@@ -83,6 +83,11 @@ function somebodyIsFit({ cluster, engine }: Facts): DomainError[] {
   if (cluster.currentOperation) return [];
   const primary = wantedPrimary(cluster);
   const mode = primary && isHealthy(primary) ? 'PLANNED' : 'FAILOVER';
-  const anybody = { mode, target: null, maxLagBytes: Number.POSITIVE_INFINITY, acceptDataLoss: true } as const;
-  return engine.promotion.blockers(cluster, anybody);
+  const blockersOf = (target: PromotionRequest['target']) =>
+    engine.promotion?.blockers(cluster, {
+      ...{ mode, target },
+      ...{ maxLagBytes: Number.POSITIVE_INFINITY, acceptDataLoss: true },
+    }) ?? [];
+  const former = cluster.instances.filter((instance) => isFormerPrimary(cluster, instance));
+  return former.some((instance) => blockersOf(instance).length === 0) ? [] : blockersOf(null);
 }

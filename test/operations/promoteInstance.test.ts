@@ -378,6 +378,32 @@ describe('a promotion that has given everything back, retried,', () => {
   });
 });
 
+describe('a failover back to a former primary', () => {
+  const bothLost = async () => {
+    await grove.machines.observe(await idOf('orders-2'), { serving: false, stopped: true, role: 'PRIMARY' });
+    await grove.deps.db.instance.update({ where: { id: await idOf('orders-2') }, data: { fencedAt: new Date() } });
+    await loseThePrimary();
+  };
+
+  test('fences the lost one, lifts the fence of the chosen one, and it takes writes again', async () => {
+    await bothLost();
+    const input = { mode: 'FAILOVER', instanceId: await idOf('orders-2'), acceptDataLoss: true };
+    const { status, result, error } = await run(await ask(input));
+    expect({ status, error }).toEqual({ status: 'SUCCEEDED', error: null });
+    expect(result).toMatchObject({ mode: 'FAILOVER', lossBytes: 0, lossBasis: 'OLD_PRIMARY', rejoined: 'ATTACHED' });
+    expect(grove.machines.calls.slice(0, 4)).toEqual([
+      'fence orders-1',
+      'elect',
+      'unfence orders-2',
+      'resume orders-2',
+    ]);
+    expect(await standing()).toEqual({
+      primary: 'orders-2',
+      roles: ['orders-1 REPLICA ACTIVE', 'orders-2 PRIMARY ACTIVE', 'orders-3 REPLICA ACTIVE'],
+    });
+  });
+});
+
 describe('a promotion is refused', () => {
   test('where the instance is none of the cluster, and where the mode does not fit', async () => {
     await expect(ask({ mode: 'PLANNED', instanceId: crypto.randomUUID() })).rejects.toMatchObject({

@@ -1,6 +1,6 @@
 import { InstanceNotPromotableError, NoPrimaryError, PrimaryHealthyError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
-import { isHealthy, wantedPrimary } from '#domain/promotion.ts';
+import { isFormerPrimary, isHealthy, wantedPrimary } from '#domain/promotion.ts';
 import type { Candidate, Promotion } from '#engines/engine.ts';
 import type { FakeMachines } from './fakeMachines.ts';
 
@@ -18,11 +18,12 @@ export function fakePromotion({ called, observe }: FakePromotionDeps): Promotion
   return {
     candidates,
     unseen: () => [],
-    blockers(cluster, { mode, target }) {
+    blockers(cluster, { mode, target, acceptDataLoss }) {
       const primary = wantedPrimary(cluster);
       const healthy = primary !== undefined && isHealthy(primary);
       if (mode === 'PLANNED' && !healthy) return [new NoPrimaryError(cluster.name)];
       if (mode === 'FAILOVER' && healthy) return [new PrimaryHealthyError(cluster.name, primary.name)];
+      if (target && acceptDataLoss && isFormerPrimary(cluster, target)) return [];
       const fit = candidates(cluster).filter(({ instance }) => target === null || instance.id === target.id);
       return fit.length > 0 ? [] : [new InstanceNotPromotableError('Nobody is fit.', 'NO_CANDIDATE')];
     },
@@ -45,7 +46,13 @@ export function fakePromotion({ called, observe }: FakePromotionDeps): Promotion
     async elect({ signal, cluster }, { target }) {
       await called('elect', signal);
       const chosen = target ?? candidates(cluster)[0]?.instance;
-      return chosen ? { instanceId: chosen.id, lossBytes: 7 } : { instanceId: null, reason: 'Nobody answered.' };
+      return chosen
+        ? { instanceId: chosen.id, lossBytes: 7, resumes: isFormerPrimary(cluster, chosen) }
+        : { instanceId: null, reason: 'Nobody answered.' };
+    },
+    async resume({ signal }, { id, name }) {
+      await called(`resume ${name}`, signal);
+      await observe(id, { role: 'PRIMARY' });
     },
     stray: (cluster, { id, observation }) =>
       id !== wantedPrimary(cluster)?.id && observation?.role === 'PRIMARY' ? 'it has the data of a primary' : null,

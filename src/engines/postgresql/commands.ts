@@ -52,8 +52,11 @@ export type Leader = {
 /** How it went to make an instance follow another one with the data that it has. */
 export type Followed = {
   attached: boolean;
-  /** DIVERGED: it has what its primary has not. NOT_STREAMING: the primary no longer has what it lacks, or it cannot be reached. */
-  reason: 'DIVERGED' | 'NOT_STREAMING' | 'NO_DATA' | null;
+  /**
+   * DIVERGED: it has what its primary has not. OTHER_HISTORY: the same, on a timeline that only has the same number, by which pg_rewind
+   * goes. NOT_STREAMING: the primary no longer has what it lacks, or it cannot be reached.
+   */
+  reason: 'DIVERGED' | 'OTHER_HISTORY' | 'NOT_STREAMING' | 'NO_DATA' | null;
   /** Bytes of WAL that it has and its primary has not. Null: not known. */
   divergedBytes: number | null;
 };

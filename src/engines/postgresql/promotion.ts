@@ -7,7 +7,7 @@ import {
   ReplicaTooFarBehindError,
 } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import { isHealthy, wantedPrimary } from '#domain/promotion.ts';
+import { isFormerPrimary, isHealthy, wantedPrimary } from '#domain/promotion.ts';
 import type { Candidate, PromotionMode, PromotionRequest } from '../engine.ts';
 import { lsnDifference, lsnToBytes } from './lsn.ts';
 import { type LastPosition, lastKnownPosition, type PostgresObservation, postgresObservation } from './observation.ts';
@@ -67,6 +67,9 @@ export function promoteBlockers(
   cluster: Cluster,
   { mode, target, maxLagBytes, acceptDataLoss }: PromotionRequest,
 ): DomainError[] {
+  if (target !== null && isFormerPrimary(cluster, target)) {
+    return [...primaryBlockers(cluster, mode), ...(mode === 'FAILOVER' && acceptDataLoss ? [] : [wasPrimary(target)])];
+  }
   const blockers = [...primaryBlockers(cluster, mode), ...(target === null ? [] : targetBlockers(cluster, target))];
   const candidates = promotionCandidates(cluster, mode);
   const chosen = target === null ? candidates[0] : candidates.find(({ instance }) => instance.id === target.id);
@@ -120,14 +123,23 @@ function targetBlockers(cluster: Cluster, target: InstanceFacts): DomainError[] 
   ];
 }
 
+function wasPrimary({ name }: InstanceFacts): DomainError {
+  const way = 'With mode FAILOVER and acceptDataLoss it takes writes again; what others acknowledged after it is lost.';
+  return new InstanceNotPromotableError(`${name} is no replica: it was the primary before. ${way}`, 'NOT_A_REPLICA');
+}
+
 function nobodyFit(
-  { name }: Cluster,
+  cluster: Cluster,
   { mode, target }: { mode: PromotionMode; target: InstanceFacts | null },
 ): DomainError {
   const streams =
     mode === 'PLANNED' ? ' streams from the primary' : ' has followed the last primary to its newest timeline';
   if (target === null) {
-    return new InstanceNotPromotableError(`Cluster "${name}" has no healthy replica that${streams}.`, 'NO_CANDIDATE');
+    const former = cluster.instances.find((instance) => isFormerPrimary(cluster, instance));
+    const way =
+      former && mode === 'FAILOVER' ? ` ${former.name} was the primary before: name it to go back to it.` : '';
+    const why = `Cluster "${cluster.name}" has no healthy replica that${streams}.${way}`;
+    return new InstanceNotPromotableError(why, 'NO_CANDIDATE');
   }
   return new InstanceNotPromotableError(`${target.name} is not a replica that${streams}.`, 'NOT_HEALTHY');
 }

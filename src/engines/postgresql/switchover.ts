@@ -1,5 +1,5 @@
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import { wantedPrimary } from '#domain/promotion.ts';
+import { isFormerPrimary, wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import {
   AgentCommandFailed,
@@ -45,6 +45,7 @@ export const promotion: Promotion = {
   promote,
   giveBack,
   elect: electAmongReplicas,
+  resume,
   stray,
   rejoin,
 };
@@ -101,11 +102,19 @@ async function giveBack({ send }: EngineContext, { from, to }: Move): Promise<vo
   );
 }
 
+async function resume({ send }: EngineContext, instance: InstanceFacts): Promise<void> {
+  await send<PostgresqlCommands, 'start'>(instance, 'start', {});
+}
+
 type Choice = Pick<PromotionRequest, 'target' | 'maxLagBytes' | 'acceptDataLoss'>;
 
 async function electAmongReplicas(context: EngineContext, choice: Choice): Promise<Election> {
   const { cluster } = context;
   const lost = wantedPrimary(cluster);
+  const { target } = choice;
+  if (target !== null && isFormerPrimary(cluster, target)) {
+    return { instanceId: target.id, lossBytes: lossOf(lost, lastPosition(target)), resumes: true };
+  }
   const replicas = cluster.instances.filter(({ id }) => id !== lost?.id);
   const answers = await Promise.all(replicas.map((replica) => ask(context, replica)));
   const standings = answers.flatMap((answer) => answer ?? []);
@@ -126,7 +135,7 @@ async function electAmongReplicas(context: EngineContext, choice: Choice): Promi
       reason: `${chosen.name} lacks ${lossBytes} bytes; at most ${choice.maxLagBytes} are allowed.`,
     };
   }
-  return { instanceId: chosen.instanceId, lossBytes };
+  return { instanceId: chosen.instanceId, lossBytes, resumes: false };
 }
 
 /** Why not, or who: a wanted one must be of the newest timeline, and in a synchronous cluster have as much as any. */
@@ -145,10 +154,10 @@ function choose(
   return `${target.name} may lack acknowledged writes of the synchronous cluster "${name}" that ${best.name} has.`;
 }
 
-/** What the primary had when it last told, and the chosen one has not, in bytes. Null: it told nothing. */
-function lossOf(lost: InstanceFacts | undefined, { lsn }: Standing): number | null {
+/** What the primary had when it last told, and the chosen one has not, in bytes. Null: one of them told nothing. */
+function lossOf(lost: InstanceFacts | undefined, chosen: { lsn: string } | null): number | null {
   const last = lost === undefined ? null : lastPosition(lost);
-  return last === null ? null : lsnDifference(last.lsn, lsn);
+  return last === null || chosen === null ? null : lsnDifference(last.lsn, chosen.lsn);
 }
 
 /** Null: it does not answer, or is no replica. */
@@ -180,9 +189,19 @@ async function rejoin({ cluster, send }: EngineContext, instance: InstanceFacts)
   if (followed.reason === 'DIVERGED') {
     // pg_rewind before 16 reads the primary's timeline from its last checkpoint.
     await send<PostgresqlCommands, 'checkpoint'>(primary, 'checkpoint', {});
-    const { rewound } = await send<PostgresqlCommands, 'rewind'>(instance, 'rewind', into);
-    if (rewound) return { how: 'REWOUND', discardedBytes };
+    if (await rewinds(send<PostgresqlCommands, 'rewind'>(instance, 'rewind', into)))
+      return { how: 'REWOUND', discardedBytes };
   }
   await send<PostgresqlCommands, 'clone'>(instance, 'clone', { ...place, replace: true });
   return { how: 'COPIED', discardedBytes };
+}
+
+/** False: it did not, or what came of it cannot be used. A copy replaces it. */
+async function rewinds(outcome: Promise<PostgresqlCommands['rewind']['result']>): Promise<boolean> {
+  try {
+    return (await outcome).rewound;
+  } catch (error) {
+    if (error instanceof AgentCommandFailed) return false;
+    throw error;
+  }
 }

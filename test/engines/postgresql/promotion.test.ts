@@ -159,6 +159,30 @@ for (const version of ['18', '15']) {
       await expect(back.query('SELECT FROM only_here')).rejects.toThrow('does not exist');
     });
 
+    test('is given up for the old primary: its successor is told apart for ever, also by a timeline of the same number', async () => {
+      const [first, second, third] = await group();
+      await second.run('prepareTakeover', { ...noSlots, slotNames: slotsOf(first, third) });
+      const demoted = await first.run('demote', { withinMs: 10_000 });
+      await second.run('promote', { after: demoted.lsn, withinMs: 10_000 });
+      await second.query('CREATE TABLE given_up (id int)');
+      await second.side.stop();
+      await first.run('start', {});
+      await first.query('CREATE TABLE kept (id int)');
+      expect(await follow(third, first)).toMatchObject({ attached: true });
+      await third.run('prepareTakeover', { ...noSlots, slotNames: slotsOf(first, second), withinBytes: 0 });
+      const again = await first.run('demote', { withinMs: 10_000 });
+      const { timeline } = await third.run('promote', { after: again.lsn, withinMs: 10_000 });
+      const late = second.succeed();
+      expect((await readControlFile(join(second.host.directory, 'data'))).timeline).toBe(timeline);
+      expect(await follow(late, third)).toMatchObject({ attached: false, reason: 'OTHER_HISTORY' });
+      const clone = { primary: third.address, slotName: slotName(second.host.name), access: loopbackOnly };
+      await late.run('clone', { ...clone, replace: true });
+      expect(await follow(late, third)).toMatchObject({ attached: true });
+      await third.query('INSERT INTO kept VALUES (1)');
+      await vi.waitFor(async () => expect(await late.query('SELECT id FROM kept')).toEqual([{ id: 1 }]), patience);
+      await expect(late.query('SELECT FROM given_up')).rejects.toThrow('does not exist');
+    });
+
     /** A primary and two replicas of it. */
     async function group(): Promise<[TestInstance, TestInstance, TestInstance]> {
       const first = await postgresqlInstance('orders-1', version);

@@ -52,6 +52,12 @@ type ReplicaParts = Partial<InstanceFacts> & { timeline?: number; lsn?: string; 
 const gone = { status: 'DOWN' as const };
 const group = (instances: InstanceFacts[], parts: Partial<ClusterFacts> = {}) =>
   clusterFacts({ instances, primaryInstanceId: 'p', ...parts });
+const former = instanceFacts({
+  id: 'f',
+  role: 'PRIMARY',
+  fencedAt: new Date(),
+  observation: observation({ role: 'PRIMARY', serving: false, engine: engineFacts(1, '0/900', false) }),
+});
 const codes = (cluster: ClusterFacts, request: Partial<Parameters<typeof promoteBlockers>[1]>) =>
   promoteBlockers(cluster, { mode: 'PLANNED', target: null, maxLagBytes: 1000, acceptDataLoss: false, ...request }).map(
     (error) => ('reason' in error ? error.reason : error.code),
@@ -160,6 +166,27 @@ describe('a promotion is refused', () => {
     ],
   ] as const)('%s', (_what, cluster, request, expected) => {
     expect(codes(cluster, request)).toEqual(expected);
+  });
+
+  test.each([
+    ['a former primary, as planned', { target: former }, ['NO_PRIMARY', 'NOT_A_REPLICA']],
+    ['a former primary, without the loss accepted', { target: former, mode: 'FAILOVER' }, ['NOT_A_REPLICA']],
+    [
+      'nobody named, where only a former primary is there',
+      { mode: 'FAILOVER', acceptDataLoss: true },
+      ['NO_CANDIDATE'],
+    ],
+    ['not a former primary, with the loss accepted', { target: former, mode: 'FAILOVER', acceptDataLoss: true }, []],
+  ] as const)('%s', (_what, request, expected) => {
+    expect(codes(group([primary('0/1000', gone), former]), request)).toEqual(expected);
+    const served = codes(group([primary(), former]), { ...request, mode: 'FAILOVER' });
+    expect(served).toContain('PRIMARY_HEALTHY');
+  });
+
+  test('a former primary without its agent, whatever is accepted', () => {
+    const away = { ...former, agentLostAt: new Date() };
+    const request = { target: away, mode: 'FAILOVER', acceptDataLoss: true } as const;
+    expect(codes(group([primary('0/1000', gone), away]), request)).toEqual(['NOT_A_REPLICA']);
   });
 
   test('unless the loss is accepted', () => {

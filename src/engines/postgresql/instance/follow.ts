@@ -7,6 +7,7 @@ import { readControlFile } from './controlFile.ts';
 import { readStanding } from './position.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 import { dropAllSlots } from './slots.ts';
+import { timelineHistories } from './timelineHistory.ts';
 
 type Follow = PostgresqlCommands['follow'];
 
@@ -26,6 +27,9 @@ export async function follow(
 ): Promise<Follow['result']> {
   if ((await instance.state()).wanted === 'none' || !(await instance.exists())) {
     return { attached: false, reason: 'NO_DATA', divergedBytes: null };
+  }
+  if (await isOfAnotherHistory(instance, input)) {
+    return { attached: false, reason: 'OTHER_HISTORY', divergedBytes: null };
   }
   if (!(await instance.isStandby())) {
     await instance.supervisor.stop();
@@ -50,6 +54,22 @@ export async function follow(
     // Nobody follows a replica: what it has kept from its time as a primary would fill its disk.
     if (outcome.attached) await dropAllSlots(client, call.signal);
     return outcome;
+  });
+}
+
+/**
+ * A timeline's number alone says nothing: after a former primary has taken writes again, the next promotion gives the same number as
+ * the one whose writes were given up. PostgreSQL itself would stream on. What led to each timeline that both have must be the same.
+ */
+async function isOfAnotherHistory(
+  { layout }: PostgresqlInstance,
+  { history, timeline }: Follow['input'],
+): Promise<boolean> {
+  const own = await timelineHistories(layout.data);
+  return [...own].some(([number, led]) => {
+    if (number !== timeline && !history.some((earlier) => earlier.timeline === number)) return false;
+    const wanted = history.filter((earlier) => earlier.timeline < number);
+    return JSON.stringify(led) !== JSON.stringify(wanted);
   });
 }
 
