@@ -1,13 +1,7 @@
+import { BackupNotRestorableError, IncompleteBackupError, RestoreSizeMismatchError } from './backupErrors.ts';
 import type { BackupFacts } from './backupFacts.ts';
 import { isCompleted } from './backupStatus.ts';
-import {
-  BackupNotRestorableError,
-  type DomainError,
-  EngineUnavailableError,
-  IncompleteBackupError,
-  InvalidInputError,
-  RestoreSizeMismatchError,
-} from './errors.ts';
+import { type DomainError, EngineUnavailableError, InvalidInputError } from './errors.ts';
 import type { InstanceSize } from './facts.ts';
 
 /** A version of an engine, as far as a restore looks at it. */

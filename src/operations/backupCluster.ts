@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { BackupNameTakenError } from '#domain/backupErrors.ts';
 import type { BackupPartFacts } from '#domain/backupFacts.ts';
 import { acceptsChanges, changeableStatuses } from '#domain/clusterStatus.ts';
-import { BackupNameTakenError, ClusterStatusError, OperationNotRetryableError } from '#domain/errors.ts';
+import { ClusterStatusError, OperationNotRetryableError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { canBeBackedUp } from '#domain/instanceStatus.ts';
 import { StepFailure } from '#domain/stepFailure.ts';

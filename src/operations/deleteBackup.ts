@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { BackupInUseError } from '#domain/backupErrors.ts';
 import { isBeingTaken, isRemoved } from '#domain/backupStatus.ts';
-import { BackupInUseError, NotFoundError } from '#domain/errors.ts';
+import { NotFoundError } from '#domain/errors.ts';
 import type { Change } from '#events/transact.ts';
 import { lockBackup, operationThatUses } from './backupFacts.ts';
 import { clusterIsFree } from './blockers.ts';

@@ -1,13 +1,8 @@
 import { z } from 'zod';
 import { acceptsWrites, freeStatuses } from '#domain/clusterStatus.ts';
-import {
-  type DomainError,
-  InstanceStatusError,
-  MinimumInstancesError,
-  NotFoundError,
-  PrimaryNotDroppableError,
-} from '#domain/errors.ts';
+import { type DomainError, NotFoundError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { InstanceStatusError, MinimumInstancesError, PrimaryNotDroppableError } from '#domain/instanceErrors.ts';
 import { hasServer, isServing } from '#domain/instanceStatus.ts';
 import { givenBack, instancesDemand } from '#domain/quota.ts';
 import { instanceCountAllowed } from '#domain/topology.ts';

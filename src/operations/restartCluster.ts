@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { acceptsWrites, changeableStatuses, freeStatuses } from '#domain/clusterStatus.ts';
-import { type DomainError, InstanceStatusError, NotFoundError } from '#domain/errors.ts';
+import { type DomainError, NotFoundError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { InstanceStatusError } from '#domain/instanceErrors.ts';
 import { asServing, hasServer, isBeingWorkedOn, isUnreachable } from '#domain/instanceStatus.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine } from '#engines/engine.ts';
