@@ -1,3 +1,4 @@
+import { counted } from '#lib/counted.ts';
 import { DomainError } from './errors.ts';
 
 export class BackupNameTakenError extends DomainError {
@@ -47,7 +48,7 @@ export class RestoreSizeMismatchError extends DomainError {
   readonly requestedSize: number;
   constructor(backup: string, backupSize: number, requestedSize: number) {
     super(
-      `Backup "${backup}" has parts of ${backupSize} instances, so ${backupSize} can be made of it, not ${requestedSize}.`,
+      `Backup "${backup}" is of ${counted(backupSize, 'instance')}, and a restore makes just as many, not ${requestedSize}.`,
     );
     this.backupSize = backupSize;
     this.requestedSize = requestedSize;

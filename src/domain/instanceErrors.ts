@@ -1,3 +1,4 @@
+import { counted } from '#lib/counted.ts';
 import { DomainError } from './errors.ts';
 
 export const topologyRules = ['INSTANCE_COUNT', 'ODD_INSTANCE_COUNT', 'EQUAL_SIZES'] as const;
@@ -38,7 +39,7 @@ export class MinimumInstancesError extends DomainError {
   readonly remaining: number;
   constructor(cluster: string, { minimum, remaining }: { minimum: number; remaining: number }) {
     super(
-      `Cluster "${cluster}" would have ${remaining} instances left; it needs at least ${minimum}. To remove all of it, use deleteCluster.`,
+      `Cluster "${cluster}" would have ${counted(remaining, 'instance')} left; it needs at least ${minimum}. To remove all of it, use deleteCluster.`,
     );
     this.minimum = minimum;
     this.remaining = remaining;

@@ -1,3 +1,4 @@
+import { counted } from '#lib/counted.ts';
 import { DomainError } from './errors.ts';
 
 /** What a project has only so much of. */
@@ -22,12 +23,17 @@ export type QuotaUse = {
 /** What an operation makes of one resource. */
 export type QuotaChange = QuotaUse & { change: number };
 
-/** What each resource of a quota is called in a message. */
+/** What one and several of each resource are called in a message. */
 const quotaNouns = {
-  INSTANCES: 'instances',
-  STORAGE_GIB: 'GiB of storage',
-  BACKUPS: 'backups',
-} as const satisfies Record<QuotaResource, string>;
+  INSTANCES: ['more instance', 'more instances'],
+  STORAGE_GIB: ['more GiB of storage', 'more GiB of storage'],
+  BACKUPS: ['more backup', 'more backups'],
+} as const satisfies Record<QuotaResource, readonly [string, string]>;
+
+function moreOf(resource: QuotaResource, count: number): string {
+  const [one, several] = quotaNouns[resource];
+  return counted(count, one, several);
+}
 
 export class QuotaExceededError extends DomainError {
   readonly code = 'QUOTA_EXCEEDED';
@@ -43,7 +49,7 @@ export class QuotaExceededError extends DomainError {
     requested,
   }: Record<'limit' | 'used' | 'requested', number> & { resource: QuotaResource }) {
     super(
-      `${requested} more ${quotaNouns[resource]} would be too many: the project uses ${used} of ${limit}. ` +
+      `${moreOf(resource, requested)} would be too many: the project uses ${used} of ${limit}. ` +
         'Delete what is not needed, or let an ADMIN raise the quota with updateProject.',
     );
     this.resource = resource;

@@ -1,3 +1,4 @@
+import { counted } from '#lib/counted.ts';
 import { BackupNotRestorableError, IncompleteBackupError, RestoreSizeMismatchError } from './backupErrors.ts';
 import type { BackupFacts } from './backupFacts.ts';
 import { isCompleted } from './backupStatus.ts';
@@ -22,7 +23,12 @@ function incomplete({ name, status, instanceCount, parts }: BackupFacts): Domain
     return [new IncompleteBackupError(name, names)];
   }
   if (parts.length !== instanceCount) {
-    return [new BackupNotRestorableError(name, `it has ${parts.length} parts of ${instanceCount} instances`)];
+    return [
+      new BackupNotRestorableError(
+        name,
+        `it has ${counted(parts.length, 'part')} of ${counted(instanceCount, 'instance')}`,
+      ),
+    ];
   }
   const damaged = parts.filter(({ fault }) => fault === 'DAMAGED').map(({ instanceName }) => instanceName);
   if (damaged.length === 0) return [];

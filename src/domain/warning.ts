@@ -3,6 +3,8 @@ export const warningCodes = [
   'NOBODY_MAY_CONNECT',
   'SESSIONS_END',
   'NO_FAILOVER_TARGET',
+  'WRITES_MAY_BE_LOST',
+  'NO_EFFECT',
   'ALREADY_ACCEPTED',
 ] as const;
 export type WarningCode = (typeof warningCodes)[number];

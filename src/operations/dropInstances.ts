@@ -7,6 +7,7 @@ import { hasServer, isServing } from '#domain/instanceStatus.ts';
 import { givenBack, instancesDemand } from '#domain/quota.ts';
 import { instanceCountAllowed } from '#domain/topology.ts';
 import { Prisma } from '#generated/prisma/client.ts';
+import { minuteMs } from '#lib/durations.ts';
 import { clusterIsReady } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';
@@ -14,7 +15,6 @@ import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
 import { planSurvey, planVerify, survey, surveyStep, verifyCluster, verifyStep } from './verifyCluster.ts';
 import { singleInstance } from './warnings.ts';
 
-const minuteMs = 60_000;
 const drainStep = ({ id }: Pick<InstanceFacts, 'id'>) => `drain:${id}`;
 
 const inputSchema = z.strictObject({

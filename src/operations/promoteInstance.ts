@@ -10,6 +10,7 @@ import { handOver } from './handOver.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts } from './operation.ts';
 import { planPromotion, promotionSteps } from './promotionSteps.ts';
+import { promotionRisks } from './warnings.ts';
 
 const minuteMs = 60_000;
 
@@ -40,6 +41,7 @@ export const promoteInstance = defineOperation<PromoteInstanceInput>({
     if (target === undefined) return [new NotFoundError('The instance')];
     return engine.promotion?.blockers(cluster, requestOf(cluster, input, target)) ?? [];
   },
+  warnings: promotionRisks,
   accept: async ({ record }, { cluster }, { evidence }) => {
     const primary = wantedPrimary(cluster);
     if (evidence == null || !primary) return;

@@ -10,7 +10,9 @@ import { cancelOperation } from '#operations/cancelOperation.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { deleteBackup } from '#operations/deleteBackup.ts';
 import { deleteCluster } from '#operations/deleteCluster.ts';
+import { planOperation } from '#operations/planOperation.ts';
 import { previewRestore } from '#operations/previewRestore.ts';
+import { projectQuota } from '#operations/projectQuota.ts';
 import { restoreCluster } from '#operations/restoreCluster.ts';
 import { retryOperation } from '#operations/retryOperation.ts';
 import { runOperation } from '#operations/runOperation.ts';
@@ -319,6 +321,27 @@ describe('deleteBackup', () => {
       status: 'DELETED',
       deletedAt,
     });
+  });
+
+  test('gives back what the backup takes of the quota, which is nothing where it failed', async () => {
+    const cluster = await orders();
+    const { actor, clusterId } = cluster;
+    const used = async () =>
+      (await projectQuota(grove.deps, grove.deps.db, actor.projectId)).find(({ resource }) => resource === 'BACKUPS')
+        ?.used;
+    const backup = await backedUp(cluster);
+    await during('back up orders-2', () => Promise.reject(new StepFailure('BACKUP_FAILED', 'The disk is full.')));
+    const failed = await backedUp(cluster);
+    undisturbed();
+    const changeBy = async (backupId: string) =>
+      (await planOperation(grove.deps, actor, deleteBackup, { clusterId, backupId }, options)).quota;
+    expect(await changeBy(backup.id)).toMatchObject([{ resource: 'BACKUPS', used: 1, change: -1 }]);
+    expect(await changeBy(failed.id)).toEqual([]);
+    const { operationId } = await remove(cluster, failed.id);
+    expect(await used()).toBe(1);
+    await runOperation(grove.deps, operationId, never);
+    await runOperation(grove.deps, (await remove(cluster, backup.id)).operationId, never);
+    expect(await used()).toBe(0);
   });
 
   test('is refused while the backup is restored, and a restore while it is removed', async () => {
