@@ -1,6 +1,9 @@
 import { counted } from '#lib/counted.ts';
 import { DomainError } from './errors.ts';
 
+/** The way out where a backup has lost something. */
+export const restoreAnother = 'Restore another backup of the cluster, or take a new one.';
+
 export class BackupNameTakenError extends DomainError {
   readonly code = 'BACKUP_NAME_TAKEN';
   readonly takenName: string;
@@ -24,8 +27,8 @@ export class BackupInUseError extends DomainError {
 export class BackupNotRestorableError extends DomainError {
   readonly code = 'BACKUP_NOT_RESTORABLE';
   readonly reason: string;
-  constructor(backup: string, reason: string) {
-    super(`Backup "${backup}" cannot be restored: ${reason}.`);
+  constructor(backup: string, reason: string, wayOut = '') {
+    super(`Backup "${backup}" cannot be restored: ${reason}.${wayOut === '' ? '' : ` ${wayOut}`}`);
     this.reason = reason;
   }
 }
@@ -35,7 +38,7 @@ export class IncompleteBackupError extends DomainError {
   /** Names of the instances whose parts are missing. */
   readonly missing: readonly string[];
   constructor(backup: string, missing: readonly string[]) {
-    super(`Backup "${backup}" cannot be restored: the parts of ${missing.join(', ')} are missing.`);
+    super(`Backup "${backup}" cannot be restored: the parts of ${missing.join(', ')} are missing. ${restoreAnother}`);
     this.missing = missing;
   }
 }

@@ -1,5 +1,10 @@
 import { counted } from '#lib/counted.ts';
-import { BackupNotRestorableError, IncompleteBackupError, RestoreSizeMismatchError } from './backupErrors.ts';
+import {
+  BackupNotRestorableError,
+  IncompleteBackupError,
+  RestoreSizeMismatchError,
+  restoreAnother,
+} from './backupErrors.ts';
 import type { BackupFacts } from './backupFacts.ts';
 import { isCompleted } from './backupStatus.ts';
 import { type DomainError, EngineUnavailableError, InvalidInputError } from './errors.ts';
@@ -32,7 +37,7 @@ function incomplete({ name, status, instanceCount, parts }: BackupFacts): Domain
   }
   const damaged = parts.filter(({ fault }) => fault === 'DAMAGED').map(({ instanceName }) => instanceName);
   if (damaged.length === 0) return [];
-  return [new BackupNotRestorableError(name, `the parts of ${damaged.join(', ')} are damaged`)];
+  return [new BackupNotRestorableError(name, `the parts of ${damaged.join(', ')} are damaged`, restoreAnother)];
 }
 
 function engineMissing({ engine, engineVersion }: BackupFacts, versions: readonly Version[] | null): DomainError[] {

@@ -1,3 +1,4 @@
+import { restoreAnother } from '#domain/backupErrors.ts';
 import type { BackupFacts, BackupPartFacts } from '#domain/backupFacts.ts';
 import type { ClusterFacts, InstanceFacts, InstanceSize } from '#domain/facts.ts';
 import { restoreBlockers, restoreRequestBlockers } from '#domain/restoreBlockers.ts';
@@ -181,11 +182,16 @@ async function follow(context: StepContext, instance: InstanceFacts): Promise<{ 
   return { reason };
 }
 
-type Part = Pick<BackupPartFacts, 'id' | 'instanceName' | 'location' | 'bytes' | 'sha256'>;
+type Part = Pick<BackupPartFacts, 'id' | 'instanceName' | 'location' | 'bytes' | 'sha256'> & {
+  backup: { name: string };
+};
 
 async function partFor({ change }: StepContext, { id, name }: InstanceFacts): Promise<Part> {
   return await change(async ({ tx }) => {
-    const { restoredFrom } = await tx.instance.findUniqueOrThrow({ where: { id }, include: { restoredFrom: true } });
+    const { restoredFrom } = await tx.instance.findUniqueOrThrow({
+      where: { id },
+      select: { restoredFrom: { include: { backup: { select: { name: true } } } } },
+    });
     const { bytes, ...part } = assertPresent(restoredFrom, `the part of ${name}`);
     return { ...part, bytes: bytes === null ? null : Number(bytes) };
   });
@@ -202,13 +208,18 @@ function storedPart({ backups: { place } }: StepContext, { location, bytes, sha2
 }
 
 /** What is found wrong with a part's file is recorded: the next restore is refused at once. */
-async function noteFault<T>({ change }: StepContext, { id }: Part, work: () => Promise<T>): Promise<T> {
+async function noteFault<T>({ change }: StepContext, { id, backup }: Part, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const code = error instanceof StepFailure ? error.code : null;
+    if (!(error instanceof StepFailure)) throw error;
+    const { code, message } = error;
     const fault = code === missingPart ? 'MISSING' : code === damagedPart ? 'DAMAGED' : null;
-    if (fault !== null) await change(({ tx }) => tx.instanceBackup.update({ where: { id }, data: { fault } }));
-    throw error;
+    if (fault === null) throw error;
+    await change(({ tx }) => tx.instanceBackup.update({ where: { id }, data: { fault } }));
+    throw new StepFailure(code, `Backup "${backup.name}" cannot be restored. ${message} ${restoreAnother}`, {
+      retryable: error.retryable,
+      cause: error,
+    });
   }
 }

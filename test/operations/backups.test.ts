@@ -259,13 +259,15 @@ describe('restoreCluster', () => {
     'takes back all that it made where it finds a part %s',
     async (code) => {
       const cluster = await orders();
-      const backup = await backedUp(cluster);
+      const backup = await backedUp(cluster, { name: 'nightly' });
       await during('restore again-2', async () => {
         throw new StepFailure(code, 'The part of orders-2 is no good.');
       });
       const operation = await restored(cluster.actor, backup.id);
       undisturbed();
-      expect(operation).toMatchObject({ status: 'FAILED', error: { code }, cluster: { status: 'DELETED' } });
+      const message =
+        'Backup "nightly" cannot be restored. The part of orders-2 is no good. Restore another backup of the cluster, or take a new one.';
+      expect(operation).toMatchObject({ status: 'FAILED', error: { code, message }, cluster: { status: 'DELETED' } });
       expect(await statusesOf(operation.clusterId)).toEqual(['REMOVED', 'REMOVED']);
       expect(grove.machines.calls.slice(-3)).toEqual(
         expect.arrayContaining(['destroy again-1', 'destroy again-2', 'destroy network']),
@@ -274,7 +276,10 @@ describe('restoreCluster', () => {
       await expect(retry).rejects.toMatchObject({ code: 'OPERATION_NOT_RETRYABLE' });
       const second = accept(grove.deps, cluster.actor, restoreCluster, { backupId: backup.id, name: 'again' }, options);
       const refusal = code === 'BACKUP_PART_MISSING' ? 'INCOMPLETE_BACKUP' : 'BACKUP_NOT_RESTORABLE';
-      await expect(second).rejects.toMatchObject({ code: refusal });
+      await expect(second).rejects.toMatchObject({
+        code: refusal,
+        message: expect.stringMatching(/^Backup "nightly" .*orders-2 are .* Restore another backup/),
+      });
     },
   );
 
