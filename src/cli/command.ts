@@ -1,15 +1,7 @@
 import type { Api } from './api.ts';
+import type { CliHost } from './cliHost.ts';
 import type { ExitCode } from './exitCodes.ts';
 import type { Session } from './session.ts';
-
-/** What the process lends to a command. */
-export type CliHost = {
-  environment: Readonly<Record<string, string | undefined>>;
-  workingDirectory: string;
-  stdin: NodeJS.ReadStream;
-  stdout: NodeJS.WriteStream;
-  stderr: NodeJS.WriteStream;
-};
 
 export type Option = {
   type: 'string' | 'boolean';

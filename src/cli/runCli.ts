@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { createApi } from './api.ts';
 import { CliError } from './cliError.ts';
-import { type CliHost, type Command, commonOptions, type Invocation } from './command.ts';
+import type { CliHost } from './cliHost.ts';
+import { type Command, commonOptions, type Invocation } from './command.ts';
 import { commands } from './commands.ts';
 import { type ExitCode, exitCodes } from './exitCodes.ts';
 import { helpOf, overview } from './help.ts';

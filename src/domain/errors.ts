@@ -1,7 +1,7 @@
 import type { JsonObject } from '#lib/json.ts';
 
 /** Codes of expected failures. A code is for ever; more may be added. */
-export const errorCodes = [
+const errorCodes = [
   'NOT_FOUND',
   'FORBIDDEN',
   'INVALID_INPUT',
@@ -174,7 +174,7 @@ export class PromotionUnsupportedError extends DomainError {
   }
 }
 
-export const unpromotableReasons = ['IS_PRIMARY', 'NOT_A_REPLICA', 'NOT_HEALTHY', 'NO_CANDIDATE'] as const;
+const unpromotableReasons = ['IS_PRIMARY', 'NOT_A_REPLICA', 'NOT_HEALTHY', 'NO_CANDIDATE'] as const;
 export type UnpromotableReason = (typeof unpromotableReasons)[number];
 
 /** The instance (or any instance) cannot be made the primary now. */

@@ -1,7 +1,7 @@
 import { counted } from '#lib/counted.ts';
 import { DomainError } from './errors.ts';
 
-export const topologyRules = ['INSTANCE_COUNT', 'ODD_INSTANCE_COUNT', 'EQUAL_SIZES'] as const;
+const topologyRules = ['INSTANCE_COUNT', 'ODD_INSTANCE_COUNT', 'EQUAL_SIZES'] as const;
 export type TopologyRule = (typeof topologyRules)[number];
 
 export class TopologyError extends DomainError {

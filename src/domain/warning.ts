@@ -1,4 +1,4 @@
-export const warningCodes = [
+const warningCodes = [
   'DATA_LOSS',
   'NOBODY_MAY_CONNECT',
   'SESSIONS_END',

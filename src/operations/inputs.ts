@@ -15,7 +15,7 @@ const nameOfAtMost = (length: number) =>
 
 export const nameSchema = nameOfAtMost(limits.nameMaxLength);
 
-export const instanceNameSchema = nameOfAtMost(limits.instanceNameMaxLength);
+const instanceNameSchema = nameOfAtMost(limits.instanceNameMaxLength);
 
 export const clusterIdSchema = z.uuid();
 

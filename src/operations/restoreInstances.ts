@@ -9,10 +9,9 @@ import { assertPresent } from '#lib/assertPresent.ts';
 import { lockBackup } from './backupFacts.ts';
 import { createNetwork } from './buildCluster.ts';
 import { damagedPart, findStoredPart, missingPart } from './checkStoredPart.ts';
-import { insertCluster } from './createCluster.ts';
+import { type CreateClusterInput, insertCluster } from './createCluster.ts';
 import { becomeActive, placed, planProvision, provision, provisionStep } from './instanceSteps.ts';
 import type { CreationContext, Facts, PlannedStep, RunStep, StepContext } from './operation.ts';
-import type { RestoreClusterInput } from './restoreCluster.ts';
 import { planVerify, verifyCluster, verifyStep } from './verifyCluster.ts';
 
 const partsStep = 'parts';
@@ -21,11 +20,17 @@ const restoreStep = ({ id }: InstanceFacts) => `restore:${id}`;
 const leadStep = ({ id }: InstanceFacts) => `lead:${id}`;
 const followStep = ({ id }: InstanceFacts) => `follow:${id}`;
 
+/** What is asked of a restore. What is left out is as in the backup. */
+type WantedRestore = { backupId: string } & Pick<
+  CreateClusterInput,
+  'name' | 'instanceCount' | 'engineVersion' | 'size' | 'accessRules' | 'deletionProtection'
+>;
+
 /** The rows of a cluster that is made of a backup. Throws why the backup cannot be restored so. */
 export async function createFromBackup(
   change: Change,
   context: CreationContext,
-  input: RestoreClusterInput,
+  input: WantedRestore,
 ): Promise<string> {
   const { tx } = change;
   const backup = await lockBackup(tx, input.backupId, context.projectId);

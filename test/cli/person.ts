@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { onTestFinished } from 'vitest';
-import type { CliHost } from '#cli/command.ts';
+import type { CliHost } from '#cli/cliHost.ts';
 import { runCli } from '#cli/runCli.ts';
 
 export const groveMain = resolve(import.meta.dirname, '../../src/main.ts');

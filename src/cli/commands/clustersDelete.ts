@@ -1,5 +1,6 @@
 import { CliError } from '../cliError.ts';
-import { type CliHost, defineCommand } from '../command.ts';
+import type { CliHost } from '../cliHost.ts';
+import { defineCommand } from '../command.ts';
 import { exitCodes } from '../exitCodes.ts';
 import { findCluster } from '../findCluster.ts';
 import { followOperation } from '../followOperation.ts';
