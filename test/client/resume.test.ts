@@ -116,7 +116,8 @@ describe.each(names)('%s', (name) => {
     await expect.poll(() => told.errors.length, { timeout: 3_000 }).toBe(1);
     expect(String((told.errors[0] as Error).message)).toContain('4403');
     const connections = proxy.connections();
-    await delay(300);
+    // Nothing announces that nobody comes back: three times the longest pause between attempts.
+    await delay(3 * backoff.longestMs);
     expect(proxy.connections()).toBe(connections);
   });
 
