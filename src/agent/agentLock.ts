@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { processIdentity, processIsRunning } from '#lib/processes.ts';
 
 /** Names the one agent of an instance directory. */
-export const agentLockFile = 'agent.lock';
+const agentLockFile = 'agent.lock';
 
 export type AgentLock = { release(): Promise<void> };
 

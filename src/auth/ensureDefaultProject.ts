@@ -2,7 +2,7 @@ import type { Database } from '#store/database.ts';
 import { generateApiKey } from './apiKey.ts';
 
 export const defaultProjectName = 'default';
-export const firstKeyName = 'first admin';
+const firstKeyName = 'first admin';
 
 /**
  * An empty store gets a project and an ADMIN key to begin with. Safe to call at each start and by several processes at once:

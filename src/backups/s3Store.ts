@@ -1,6 +1,13 @@
 import { Readable } from 'node:stream';
 import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
-import { assertKey, type BackupStore, BackupStoreError, type StoredFile, StoredFileMissing } from './backupStore.ts';
+import {
+  assertKey,
+  type BackupStore,
+  BackupStoreError,
+  type StoreCall,
+  type StoredFile,
+  StoredFileMissing,
+} from './backupStore.ts';
 import type { S3Credentials, StorePlace } from './storeSettings.ts';
 
 type Bucket = Extract<StorePlace, { kind: 'S3' }>;
@@ -14,105 +21,135 @@ const deletedAtOnce = 1000;
 
 /** Files in a bucket of S3 or of a service that speaks its protocol. The client is loaded at the first call: few processes ever need it. */
 export function createS3Store(bucket: Bucket, credentials: S3Credentials | null): BackupStore {
-  const Bucket = bucket.bucket;
-  const nameOf = (key: string) => {
-    assertKey(key);
-    return `${bucket.prefix}${key}`;
-  };
-  let loading: Promise<S3Sdk> | null = null;
-  const sdk = () => {
-    loading ??= loadSdk(bucket, credentials);
-    return loading;
-  };
-  const options = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal });
+  return new S3Store(bucket, credentials);
+}
 
-  async function* read(key: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+type Content = AsyncIterable<Uint8Array>;
+
+class S3Store implements BackupStore {
+  readonly description: string;
+  readonly #bucket: Bucket;
+  readonly #credentials: S3Credentials | null;
+  #loading: Promise<S3Sdk> | null = null;
+
+  constructor(bucket: Bucket, credentials: S3Credentials | null) {
+    this.description = `bucket ${bucket.bucket}${bucket.endpoint === null ? '' : ` at ${bucket.endpoint}`}`;
+    this.#bucket = bucket;
+    this.#credentials = credentials;
+  }
+
+  write(key: string, content: Content, call: StoreCall & { expectedBytes?: number } = {}): Promise<void> {
+    return asStore(key, () => this.#upload(key, content, call));
+  }
+
+  async *read(key: string, { signal }: StoreCall = {}): AsyncGenerator<Uint8Array> {
     try {
-      const { client, commands } = await sdk();
-      const { Body } = await client.send(new commands.GetObjectCommand({ Bucket, Key: nameOf(key) }), options(signal));
+      const { client, commands } = await this.#sdk();
+      const { Body } = await client.send(new commands.GetObjectCommand(this.#object(key)), options(signal));
       if (!(Body instanceof Readable)) throw new Error('The backup store answered without content.');
-      yield* Body as AsyncIterable<Uint8Array>;
+      yield* Body as Content;
     } catch (error) {
       throw storeError(key, error);
     }
   }
 
-  async function listAll(prefix: string, signal: AbortSignal | undefined): Promise<StoredFile[]> {
-    const { client, commands } = await sdk();
+  stat(key: string, { signal }: StoreCall = {}): Promise<StoredFile | null> {
+    return asStore(key, async () => {
+      const { client, commands } = await this.#sdk();
+      const head = new commands.HeadObjectCommand(this.#object(key));
+      const found = await client.send(head, options(signal)).catch(unlessMissing);
+      return found === null ? null : { key, bytes: found.ContentLength ?? 0 };
+    });
+  }
+
+  list(prefix: string, { signal }: StoreCall = {}): Promise<StoredFile[]> {
+    return asStore(prefix, () => this.#listAll(prefix, signal));
+  }
+
+  removeAll(prefix: string, { signal }: StoreCall = {}): Promise<void> {
+    return asStore(prefix, async () => {
+      const files = await this.#listAll(prefix, signal);
+      for (let from = 0; from < files.length; from += deletedAtOnce)
+        await this.#remove(files.slice(from, from + deletedAtOnce), signal);
+      await this.#abortUploads(prefix, signal);
+    });
+  }
+
+  #sdk(): Promise<S3Sdk> {
+    this.#loading ??= loadSdk(this.#bucket, this.#credentials);
+    return this.#loading;
+  }
+
+  #nameOf(key: string): string {
+    assertKey(key);
+    return `${this.#bucket.prefix}${key}`;
+  }
+
+  #object(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.#bucket.bucket, Key: this.#nameOf(key) };
+  }
+
+  async #upload(key: string, content: Content, call: StoreCall & { expectedBytes?: number }): Promise<void> {
+    const { signal, expectedBytes = 0 } = call;
+    const { client, Upload } = await this.#sdk();
+    const body = Readable.from(content, { objectMode: false });
+    // Whoever reads it hears of it; it may be destroyed when nobody does any more.
+    body.on('error', () => {});
+    const upload = new Upload({
+      client,
+      params: { ...this.#object(key), Body: body },
+      partSize: partBytes(expectedBytes),
+      queueSize: partsAtOnce,
+    });
+    const abort = () => {
+      body.destroy(signal?.reason instanceof Error ? signal.reason : undefined);
+      void upload.abort();
+    };
+    signal?.throwIfAborted();
+    signal?.addEventListener('abort', abort);
+    try {
+      await upload.done();
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  async #listAll(prefix: string, signal: AbortSignal | undefined): Promise<StoredFile[]> {
+    const { client, commands } = await this.#sdk();
+    const below = { Bucket: this.#bucket.bucket, Prefix: `${this.#nameOf(prefix)}/` };
     const files: StoredFile[] = [];
     let token: string | undefined;
     do {
-      const page = await client.send(
-        new commands.ListObjectsV2Command({ Bucket, Prefix: `${nameOf(prefix)}/`, ContinuationToken: token }),
-        options(signal),
-      );
+      const next = new commands.ListObjectsV2Command({ ...below, ContinuationToken: token });
+      const page = await client.send(next, options(signal));
       for (const { Key = '', Size = 0 } of page.Contents ?? [])
-        files.push({ key: Key.slice(bucket.prefix.length), bytes: Size });
+        files.push({ key: Key.slice(this.#bucket.prefix.length), bytes: Size });
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
     return files;
   }
 
+  async #remove(files: readonly StoredFile[], signal: AbortSignal | undefined): Promise<void> {
+    const { client, commands } = await this.#sdk();
+    const Delete = { Objects: files.map(({ key }) => ({ Key: this.#nameOf(key) })), Quiet: true };
+    const remove = new commands.DeleteObjectsCommand({ Bucket: this.#bucket.bucket, Delete });
+    const { Errors } = await client.send(remove, options(signal));
+    const [fault] = Errors ?? [];
+    if (fault) throw new BackupStoreError(`${fault.Key} stays: ${fault.Message}`, { retryable: true });
+  }
+
   /** What uploads that were cut off left: it is in no listing, and is paid for. */
-  async function abortUploads(prefix: string, signal: AbortSignal | undefined): Promise<void> {
-    const { client, commands } = await sdk();
-    const { Uploads } = await client
-      .send(new commands.ListMultipartUploadsCommand({ Bucket, Prefix: `${nameOf(prefix)}/` }), options(signal))
-      .catch(unlessNotImplemented);
+  async #abortUploads(prefix: string, signal: AbortSignal | undefined): Promise<void> {
+    const { client, commands } = await this.#sdk();
+    const Bucket = this.#bucket.bucket;
+    const list = new commands.ListMultipartUploadsCommand({ Bucket, Prefix: `${this.#nameOf(prefix)}/` });
+    const { Uploads } = await client.send(list, options(signal)).catch(unlessNotImplemented);
     for (const { Key, UploadId } of Uploads ?? [])
       await client.send(new commands.AbortMultipartUploadCommand({ Bucket, Key, UploadId }), options(signal));
   }
-
-  return {
-    description: `bucket ${bucket.bucket}${bucket.endpoint === null ? '' : ` at ${bucket.endpoint}`}`,
-    write: (key, content, { signal, expectedBytes = 0 } = {}) =>
-      asStore(key, async () => {
-        const { client, Upload } = await sdk();
-        const body = Readable.from(content, { objectMode: false });
-        // Whoever reads it hears of it; it may be destroyed when nobody does any more.
-        body.on('error', () => {});
-        const upload = new Upload({
-          client,
-          params: { Bucket, Key: nameOf(key), Body: body },
-          partSize: partBytes(expectedBytes),
-          queueSize: partsAtOnce,
-        });
-        const abort = () => {
-          body.destroy(signal?.reason instanceof Error ? signal.reason : undefined);
-          void upload.abort();
-        };
-        signal?.throwIfAborted();
-        signal?.addEventListener('abort', abort);
-        try {
-          await upload.done();
-        } finally {
-          signal?.removeEventListener('abort', abort);
-        }
-      }),
-    read: (key, { signal } = {}) => read(key, signal),
-    stat: (key, { signal } = {}) =>
-      asStore(key, async () => {
-        const { client, commands } = await sdk();
-        const head = new commands.HeadObjectCommand({ Bucket, Key: nameOf(key) });
-        const found = await client.send(head, options(signal)).catch(unlessMissing);
-        return found === null ? null : { key, bytes: found.ContentLength ?? 0 };
-      }),
-    list: (prefix, { signal } = {}) => asStore(prefix, () => listAll(prefix, signal)),
-    removeAll: (prefix, { signal } = {}) =>
-      asStore(prefix, async () => {
-        const { client, commands } = await sdk();
-        const files = await listAll(prefix, signal);
-        for (let from = 0; from < files.length; from += deletedAtOnce) {
-          const Objects = files.slice(from, from + deletedAtOnce).map(({ key }) => ({ Key: nameOf(key) }));
-          const remove = new commands.DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } });
-          const { Errors } = await client.send(remove, options(signal));
-          const [fault] = Errors ?? [];
-          if (fault) throw new BackupStoreError(`${fault.Key} stays: ${fault.Message}`, { retryable: true });
-        }
-        await abortUploads(prefix, signal);
-      }),
-  };
 }
+
+const options = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal });
 
 type S3Sdk = {
   client: S3Client;

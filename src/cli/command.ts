@@ -1,15 +1,7 @@
 import type { Api } from './api.ts';
+import type { CliHost } from './cliHost.ts';
 import type { ExitCode } from './exitCodes.ts';
 import type { Session } from './session.ts';
-
-/** What the process lends to a command. */
-export type CliHost = {
-  environment: Readonly<Record<string, string | undefined>>;
-  workingDirectory: string;
-  stdin: NodeJS.ReadStream;
-  stdout: NodeJS.WriteStream;
-  stderr: NodeJS.WriteStream;
-};
 
 export type Option = {
   type: 'string' | 'boolean';
@@ -33,6 +25,8 @@ export const commonOptions = {
 export type Invocation<Options extends Record<string, Option> = Record<never, Option>> = {
   /** What follows the command's words. */
   argument: string;
+  /** What follows the argument: one or more where the command has `others`, else none. */
+  others: readonly string[];
   values: ValuesOf<Options> & ValuesOf<typeof commonOptions>;
   host: CliHost;
   /** A line for people; nothing with `--json`. */
@@ -44,17 +38,22 @@ export type Invocation<Options extends Record<string, Option> = Record<never, Op
   api(): Promise<Api>;
 };
 
+export type Argument = { name: string; meaning: string };
+
 export type Command = {
   /** As it is typed after `grove`. */
   words: string;
-  argument: { name: string; meaning: string } | null;
+  argument: Argument | null;
+  /** What may be given behind the argument, once at least. */
+  others: Argument | null;
   summary: string;
   options: Record<string, Option>;
   run(invocation: Invocation<Record<string, Option>>): Promise<ExitCode>;
 };
 
-type Definition<Options extends Record<string, Option>> = Omit<Command, 'options' | 'run' | 'argument'> & {
-  argument?: Command['argument'];
+type Definition<Options extends Record<string, Option>> = Omit<Command, 'options' | 'run' | 'argument' | 'others'> & {
+  argument?: Argument | null;
+  others?: Argument | null;
   options?: Options;
   run(invocation: Invocation<Options>): Promise<ExitCode>;
 };
@@ -62,9 +61,16 @@ type Definition<Options extends Record<string, Option>> = Omit<Command, 'options
 /** A command with the types of its options. */
 export function defineCommand<const Options extends Record<string, Option> = Record<never, Option>>({
   argument = null,
+  others = null,
   options,
   run,
   ...rest
 }: Definition<Options>): Command {
-  return { ...rest, argument, options: options ?? {}, run: (invocation) => run(invocation as Invocation<Options>) };
+  return {
+    ...rest,
+    argument,
+    others,
+    options: options ?? {},
+    run: (invocation) => run(invocation as Invocation<Options>),
+  };
 }

@@ -1,15 +1,15 @@
-import { type Command, commonOptions, type Option } from './command.ts';
+import { type Argument, type Command, commonOptions, type Option } from './command.ts';
 
 /** The whole of one command. */
-export function helpOf({ words, argument, summary, options }: Command): string {
-  const argumentLines = argument === null ? [] : [['', `${argument.name}`, argument.meaning] as const];
+export function helpOf(command: Command): string {
+  const { summary, options } = command;
   const rows = [
-    ...argumentLines.map(([, name, meaning]) => [name, meaning] as const),
+    ...argumentsOf(command).map(({ name, meaning }) => [name, meaning] as const),
     ...Object.entries<Option>({ ...options, ...commonOptions }).map(
       ([name, { value, meaning }]) => [`--${name}${value === undefined ? '' : ` ${value}`}`, meaning] as const,
     ),
   ];
-  return `${usageOf({ words, argument })} [options]\n\n${summary}\n\n${columns(rows)}`;
+  return `${usageOf(command)} [options]\n\n${summary}\n\n${columns(rows)}`;
 }
 
 /** The commands that begin with a word, or all of them. */
@@ -18,8 +18,13 @@ export function overview(commands: readonly Command[]): string {
   return `${columns(rows)}\n  grove <command> --help tells the options.\n`;
 }
 
-const usageOf = ({ words, argument }: Pick<Command, 'words' | 'argument'>): string =>
-  `grove ${words}${argument === null ? '' : ` ${argument.name}`}`;
+const usageOf = (command: Command): string =>
+  ['grove', command.words, ...argumentsOf(command).map(({ name }) => name)].join(' ');
+
+const argumentsOf = ({ argument, others }: Command): Argument[] => [
+  ...(argument === null ? [] : [argument]),
+  ...(others === null ? [] : [{ ...others, name: `${others.name}...` }]),
+];
 
 function columns(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([left]) => left.length));

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { CliError } from './cliError.ts';
-import type { CliHost } from './command.ts';
+import type { CliHost } from './cliHost.ts';
 
 /** Asks on the terminal. What is typed is shown; with `hidden` it is not. */
 export async function prompt({ stdin, stderr }: CliHost, question: string, { hidden = false } = {}): Promise<string> {

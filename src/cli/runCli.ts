@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { createApi } from './api.ts';
 import { CliError } from './cliError.ts';
-import { type CliHost, type Command, commonOptions, type Invocation } from './command.ts';
+import type { CliHost } from './cliHost.ts';
+import { type Command, commonOptions, type Invocation } from './command.ts';
 import { commands } from './commands.ts';
 import { type ExitCode, exitCodes } from './exitCodes.ts';
 import { helpOf, overview } from './help.ts';
@@ -28,13 +29,17 @@ async function dispatch(words: readonly string[], host: CliHost): Promise<ExitCo
     host.stdout.write(`Usage: ${helpOf(command)}`);
     return exitCodes.done;
   }
-  const [argument = '', ...rest] = positionals;
-  if (command.argument !== null && argument === '') {
-    throw usage(command, `${command.argument.name} is missing: ${command.argument.meaning}.`);
-  }
-  const superfluous = command.argument === null ? positionals : rest;
+  return await command.run(invocation(argumentsOf(command, positionals), values, host));
+}
+
+function argumentsOf(command: Command, positionals: readonly string[]): Pick<Invocation, 'argument' | 'others'> {
+  const expected = [command.argument, command.others].filter((one) => one !== null);
+  const missing = expected.find((_, position) => !positionals[position]);
+  if (missing) throw usage(command, `${missing.name} is missing: ${missing.meaning}.`);
+  const superfluous = command.others === null ? positionals.slice(expected.length) : [];
   if (superfluous.length > 0) throw usage(command, `"${superfluous.join(' ')}" is too much.`);
-  return await command.run(invocation(argument, values, host));
+  const [argument = '', ...others] = positionals;
+  return { argument, others };
 }
 
 const begins = (words: readonly string[], command: Command): boolean =>
@@ -66,10 +71,14 @@ function read(command: Command, words: readonly string[]) {
 const usage = ({ words }: Command, message: string): CliError =>
   new CliError('usage', 'USAGE', `${message} See grove ${words} --help.`);
 
-function invocation(argument: string, values: Invocation['values'], host: CliHost): Invocation {
+function invocation(
+  given: Pick<Invocation, 'argument' | 'others'>,
+  values: Invocation['values'],
+  host: CliHost,
+): Invocation {
   const session = () => openSession(values, host);
   return {
-    argument,
+    ...given,
     values,
     host,
     say: (line) => void (values.json || host.stdout.write(`${line}\n`)),

@@ -2,13 +2,13 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { replaceFile } from '#lib/replaceFile.ts';
 import { CliError } from './cliError.ts';
-import type { CliHost } from './command.ts';
+import type { CliHost } from './cliHost.ts';
 
 /** Where somebody has signed in, and with which key. */
 export type SavedLogin = { url: string; key: string };
 
 /** `login.json` in the user's configuration directory. */
-export function loginFile({ environment }: Pick<CliHost, 'environment'>): string {
+function loginFile({ environment }: Pick<CliHost, 'environment'>): string {
   const { XDG_CONFIG_HOME, HOME } = environment;
   if (XDG_CONFIG_HOME) return join(XDG_CONFIG_HOME, 'grove', 'login.json');
   if (HOME) return join(HOME, '.config', 'grove', 'login.json');

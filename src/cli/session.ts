@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CliError } from './cliError.ts';
-import type { CliHost } from './command.ts';
+import type { CliHost } from './cliHost.ts';
 import { readLogin } from './savedLogin.ts';
 
 export type Session = {

@@ -4,8 +4,9 @@ import { print } from '@apollo/client/utilities';
 import type { Client } from 'graphql-ws';
 import { Observable } from 'rxjs';
 import type { ResumeGap } from './messages.ts';
+import type { ResumeOptions, ResumeSink } from './resumption.ts';
 import { StreamRefusedError } from './streamEnd.ts';
-import { type ResumeOptions, type ResumeSink, subscribeWithResume } from './subscribeWithResume.ts';
+import { subscribeWithResume } from './subscribeWithResume.ts';
 
 export type ResumeLinkOptions = Omit<ResumeOptions, 'onGap'> & {
   client: Client;

@@ -2,12 +2,12 @@ export type { BackoffOptions } from './backoff.ts';
 export { createGroveClient, type GroveClientOptions } from './createGroveClient.ts';
 export { type IterateOptions, iterateWithResume } from './iterateWithResume.ts';
 export type { Result, ResultError, ResumeGap } from './messages.ts';
+export type {
+  ResumableSubscription,
+  ResumeOptions,
+  ResumeRequest,
+  ResumeSink,
+  StreamStatus,
+} from './resumption.ts';
 export { StreamRefusedError } from './streamEnd.ts';
-export {
-  type ResumableSubscription,
-  type ResumeOptions,
-  type ResumeRequest,
-  type ResumeSink,
-  type StreamStatus,
-  subscribeWithResume,
-} from './subscribeWithResume.ts';
+export { subscribeWithResume } from './subscribeWithResume.ts';

@@ -1,6 +1,7 @@
 import type { Client } from 'graphql-ws';
 import type { Result } from './messages.ts';
-import { type ResumeOptions, type ResumeRequest, subscribeWithResume } from './subscribeWithResume.ts';
+import type { ResumeOptions, ResumeRequest } from './resumption.ts';
+import { subscribeWithResume } from './subscribeWithResume.ts';
 
 const MOST_WAITING = 1_000;
 

@@ -3,8 +3,8 @@ import { backoffMs } from './backoff.ts';
 import { cursorOf, gapOf, messageOf, type Result, type StreamMessage } from './messages.ts';
 import { RecentCursors } from './recentCursors.ts';
 import { type ResumePlan, resumePlan } from './resumePlan.ts';
+import type { ResumableSubscription, ResumeOptions, ResumeRequest, ResumeSink } from './resumption.ts';
 import { endByErrors, type StreamEnd, streamEnd } from './streamEnd.ts';
-import type { ResumableSubscription, ResumeOptions, ResumeRequest, ResumeSink } from './subscribeWithResume.ts';
 
 const SILENCE_MS = 45_000;
 const LATER_ATTEMPT = 3;

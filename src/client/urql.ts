@@ -1,8 +1,9 @@
 import { type Exchange, type ExecutionResult, type Operation, subscriptionExchange } from '@urql/core';
 import type { Client } from 'graphql-ws';
 import type { ResumeGap } from './messages.ts';
+import type { ResumeOptions, ResumeSink } from './resumption.ts';
 import { StreamRefusedError } from './streamEnd.ts';
-import { type ResumeOptions, type ResumeSink, subscribeWithResume } from './subscribeWithResume.ts';
+import { subscribeWithResume } from './subscribeWithResume.ts';
 
 export type ResumeExchangeOptions = Omit<ResumeOptions, 'onGap'> & {
   client: Client;

@@ -39,5 +39,11 @@ export const isCompleted = (status: BackupStatus): boolean => status === 'COMPLE
 /** True if it is still to become something. */
 export const isBeingTaken = (status: BackupStatus): boolean => status === 'PENDING' || status === 'RUNNING';
 
+/** The statuses of a backup that has no files. */
+export const filelessStatuses = ['FAILED', 'DELETED'] as const satisfies readonly BackupStatus[];
+
+/** True if it has files, or is to get some. */
+export const hasFiles = (status: BackupStatus): boolean => !filelessStatuses.some((fileless) => fileless === status);
+
 /** True if its files are gone, or going. */
 export const isRemoved = (status: BackupStatus): boolean => status === 'DELETING' || status === 'DELETED';

@@ -1,8 +1,7 @@
 import type { JsonObject } from '#lib/json.ts';
-import type { QuotaResource } from './quota.ts';
 
 /** Codes of expected failures. A code is for ever; more may be added. */
-export const errorCodes = [
+const errorCodes = [
   'NOT_FOUND',
   'FORBIDDEN',
   'INVALID_INPUT',
@@ -127,55 +126,6 @@ export class EngineUnavailableError extends DomainError {
   }
 }
 
-export const topologyRules = ['INSTANCE_COUNT', 'ODD_INSTANCE_COUNT', 'EQUAL_SIZES'] as const;
-export type TopologyRule = (typeof topologyRules)[number];
-
-export class TopologyError extends DomainError {
-  readonly code = 'TOPOLOGY';
-  readonly rule: TopologyRule;
-  /** The fewest instances that the engine allows. */
-  readonly minimum: number;
-  /** The most instances that the engine allows. */
-  readonly maximum: number;
-  constructor(message: string, { rule, minimum, maximum }: { rule: TopologyRule; minimum: number; maximum: number }) {
-    super(message);
-    this.rule = rule;
-    this.minimum = minimum;
-    this.maximum = maximum;
-  }
-}
-
-/** What each resource of a quota is called in a message. */
-const quotaNouns = {
-  INSTANCES: 'instances',
-  STORAGE_GIB: 'GiB of storage',
-  BACKUPS: 'backups',
-} as const satisfies Record<QuotaResource, string>;
-
-export class QuotaExceededError extends DomainError {
-  readonly code = 'QUOTA_EXCEEDED';
-  readonly resource: QuotaResource;
-  readonly limit: number;
-  /** What counts against the limit already, with what is reserved. */
-  readonly used: number;
-  readonly requested: number;
-  constructor({
-    resource,
-    limit,
-    used,
-    requested,
-  }: Record<'limit' | 'used' | 'requested', number> & { resource: QuotaResource }) {
-    super(
-      `${requested} more ${quotaNouns[resource]} would be too many: the project uses ${used} of ${limit}. ` +
-        'Delete what is not needed, or let an ADMIN raise the quota with updateProject.',
-    );
-    this.resource = resource;
-    this.limit = limit;
-    this.used = used;
-    this.requested = requested;
-  }
-}
-
 export class DeletionProtectedError extends DomainError {
   readonly code = 'DELETION_PROTECTED';
   constructor(cluster: string) {
@@ -195,42 +145,6 @@ export class ClusterStatusError extends DomainError {
     super(`Cluster "${cluster}" is ${status}; ${rule}.${wayOut === '' ? '' : ` ${wayOut}`}`);
     this.status = status;
     this.allowedStatuses = allowedStatuses;
-  }
-}
-
-/** The status of one of the instances does not allow the action. */
-export class InstanceStatusError extends DomainError {
-  readonly code = 'INSTANCE_STATUS';
-  readonly instanceId: string;
-  readonly status: string;
-  /** What is wrong with that, and the way out: a whole sentence or more. */
-  constructor({ id, name, status }: { id: string; name: string; status: string }, why: string) {
-    super(`Instance "${name}" is ${status}. ${why}`);
-    this.instanceId = id;
-    this.status = status;
-  }
-}
-
-/** Fewer instances would remain than the engine needs. */
-export class MinimumInstancesError extends DomainError {
-  readonly code = 'MINIMUM_INSTANCES';
-  readonly minimum: number;
-  readonly remaining: number;
-  constructor(cluster: string, { minimum, remaining }: { minimum: number; remaining: number }) {
-    super(
-      `Cluster "${cluster}" would have ${remaining} instances left; it needs at least ${minimum}. To remove all of it, use deleteCluster.`,
-    );
-    this.minimum = minimum;
-    this.remaining = remaining;
-  }
-}
-
-export class PrimaryNotDroppableError extends DomainError {
-  readonly code = 'PRIMARY_NOT_DROPPABLE';
-  readonly instanceId: string;
-  constructor({ id, name }: { id: string; name: string }) {
-    super(`Instance "${name}" is the primary and cannot be dropped. Promote another instance first.`);
-    this.instanceId = id;
   }
 }
 
@@ -260,7 +174,7 @@ export class PromotionUnsupportedError extends DomainError {
   }
 }
 
-export const unpromotableReasons = ['IS_PRIMARY', 'NOT_A_REPLICA', 'NOT_HEALTHY', 'NO_CANDIDATE'] as const;
+const unpromotableReasons = ['IS_PRIMARY', 'NOT_A_REPLICA', 'NOT_HEALTHY', 'NO_CANDIDATE'] as const;
 export type UnpromotableReason = (typeof unpromotableReasons)[number];
 
 /** The instance (or any instance) cannot be made the primary now. */
@@ -323,58 +237,5 @@ export class InstanceNotRejoinableError extends DomainError {
   constructor(instance: string, reason: string) {
     super(`${instance} cannot be made to follow the primary again: ${reason}.`);
     this.reason = reason;
-  }
-}
-export class BackupNameTakenError extends DomainError {
-  readonly code = 'BACKUP_NAME_TAKEN';
-  readonly takenName: string;
-  constructor(takenName: string, cluster: string) {
-    super(`The name "${takenName}" is taken by another backup of cluster "${cluster}".`);
-    this.takenName = takenName;
-  }
-}
-
-/** The backup is being taken, restored or verified: its files have to stay. */
-export class BackupInUseError extends DomainError {
-  readonly code = 'BACKUP_IN_USE';
-  /** The operation that uses it. */
-  readonly operationId: string;
-  constructor(backup: string, operation: { id: string; kind: string }) {
-    super(`Backup "${backup}" is in use by operation ${operation.kind}. Wait for it to end, or cancel it.`);
-    this.operationId = operation.id;
-  }
-}
-
-export class BackupNotRestorableError extends DomainError {
-  readonly code = 'BACKUP_NOT_RESTORABLE';
-  readonly reason: string;
-  constructor(backup: string, reason: string) {
-    super(`Backup "${backup}" cannot be restored: ${reason}.`);
-    this.reason = reason;
-  }
-}
-
-export class IncompleteBackupError extends DomainError {
-  readonly code = 'INCOMPLETE_BACKUP';
-  /** Names of the instances whose parts are missing. */
-  readonly missing: readonly string[];
-  constructor(backup: string, missing: readonly string[]) {
-    super(`Backup "${backup}" cannot be restored: the parts of ${missing.join(', ')} are missing.`);
-    this.missing = missing;
-  }
-}
-
-export class RestoreSizeMismatchError extends DomainError {
-  readonly code = 'RESTORE_SIZE_MISMATCH';
-  /** Instances in the backup. */
-  readonly backupSize: number;
-  /** Instances that were asked for. */
-  readonly requestedSize: number;
-  constructor(backup: string, backupSize: number, requestedSize: number) {
-    super(
-      `Backup "${backup}" has parts of ${backupSize} instances, so ${backupSize} can be made of it, not ${requestedSize}.`,
-    );
-    this.backupSize = backupSize;
-    this.requestedSize = requestedSize;
   }
 }

@@ -1,4 +1,5 @@
 import type { BackupStatus } from '#generated/prisma/enums.ts';
+import { dayMs } from '#lib/durations.ts';
 import type { BackupPolicy } from './backupPolicy.ts';
 import { isCompleted } from './backupStatus.ts';
 
@@ -10,8 +11,6 @@ export type KeptBackup = {
   /** Whether it is being restored or verified. */
   inUse: boolean;
 };
-
-const dayMs = 24 * 60 * 60 * 1000;
 
 /**
  * Which backups of one cluster its policy no longer keeps, oldest first. Only what the policy asked for and what is completed;

@@ -1,6 +1,6 @@
 import type { HealthLevel } from '#generated/prisma/enums.ts';
 
-export const healthReasonCodes = [
+const healthReasonCodes = [
   'NO_PRIMARY',
   'TWO_PRIMARIES',
   'INSTANCE_DOWN',

@@ -91,6 +91,7 @@ export const isDeparting = ({ activity }: Pick<InstanceFacts, 'activity'>): bool
 /** True if it is on its way into its cluster. */
 export const isArriving = ({ activity }: Pick<InstanceFacts, 'activity'>): boolean =>
   activity === 'PENDING' || activity === 'PROVISIONING' || activity === 'SYNCING';
+
 /** True if its data can be copied now. */
 export const canBeBackedUp = (status: InstanceStatus): boolean => status === 'ACTIVE' || status === 'BACKING_UP';
 

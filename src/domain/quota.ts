@@ -1,4 +1,5 @@
-import { QuotaExceededError } from './errors.ts';
+import { counted } from '#lib/counted.ts';
+import { DomainError } from './errors.ts';
 
 /** What a project has only so much of. */
 export const quotaResources = ['INSTANCES', 'STORAGE_GIB', 'BACKUPS'] as const;
@@ -21,6 +22,42 @@ export type QuotaUse = {
 
 /** What an operation makes of one resource. */
 export type QuotaChange = QuotaUse & { change: number };
+
+/** What one and several of each resource are called in a message. */
+const quotaNouns = {
+  INSTANCES: ['more instance', 'more instances'],
+  STORAGE_GIB: ['more GiB of storage', 'more GiB of storage'],
+  BACKUPS: ['more backup', 'more backups'],
+} as const satisfies Record<QuotaResource, readonly [string, string]>;
+
+function moreOf(resource: QuotaResource, count: number): string {
+  const [one, several] = quotaNouns[resource];
+  return counted(count, one, several);
+}
+
+export class QuotaExceededError extends DomainError {
+  readonly code = 'QUOTA_EXCEEDED';
+  readonly resource: QuotaResource;
+  readonly limit: number;
+  /** What counts against the limit already, with what is reserved. */
+  readonly used: number;
+  readonly requested: number;
+  constructor({
+    resource,
+    limit,
+    used,
+    requested,
+  }: Record<'limit' | 'used' | 'requested', number> & { resource: QuotaResource }) {
+    super(
+      `${moreOf(resource, requested)} would be too many: the project uses ${used} of ${limit}. ` +
+        'Delete what is not needed, or let an ADMIN raise the quota with updateProject.',
+    );
+    this.resource = resource;
+    this.limit = limit;
+    this.used = used;
+    this.requested = requested;
+  }
+}
 
 /** What a group of instances takes. */
 export function instancesDemand(instances: readonly { size: { storageGiB: number } }[]): QuotaDemand {

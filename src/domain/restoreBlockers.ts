@@ -1,13 +1,13 @@
-import type { BackupFacts } from './backupFacts.ts';
-import { isCompleted } from './backupStatus.ts';
+import { counted } from '#lib/counted.ts';
 import {
   BackupNotRestorableError,
-  type DomainError,
-  EngineUnavailableError,
   IncompleteBackupError,
-  InvalidInputError,
   RestoreSizeMismatchError,
-} from './errors.ts';
+  restoreAnother,
+} from './backupErrors.ts';
+import type { BackupFacts } from './backupFacts.ts';
+import { isCompleted } from './backupStatus.ts';
+import { type DomainError, EngineUnavailableError, InvalidInputError } from './errors.ts';
 import type { InstanceSize } from './facts.ts';
 
 /** A version of an engine, as far as a restore looks at it. */
@@ -28,11 +28,16 @@ function incomplete({ name, status, instanceCount, parts }: BackupFacts): Domain
     return [new IncompleteBackupError(name, names)];
   }
   if (parts.length !== instanceCount) {
-    return [new BackupNotRestorableError(name, `it has ${parts.length} parts of ${instanceCount} instances`)];
+    return [
+      new BackupNotRestorableError(
+        name,
+        `it has ${counted(parts.length, 'part')} of ${counted(instanceCount, 'instance')}`,
+      ),
+    ];
   }
   const damaged = parts.filter(({ fault }) => fault === 'DAMAGED').map(({ instanceName }) => instanceName);
   if (damaged.length === 0) return [];
-  return [new BackupNotRestorableError(name, `the parts of ${damaged.join(', ')} are damaged`)];
+  return [new BackupNotRestorableError(name, `the parts of ${damaged.join(', ')} are damaged`, restoreAnother)];
 }
 
 function engineMissing({ engine, engineVersion }: BackupFacts, versions: readonly Version[] | null): DomainError[] {

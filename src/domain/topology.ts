@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { TopologyError } from './errors.ts';
 import type { InstanceSize } from './facts.ts';
+import { TopologyError } from './instanceErrors.ts';
 
 /** What a rule on topology needs of an engine. */
 type EngineRule = { displayName: string; size: { minimum: number; maximum: number; oddOnly: boolean } };

@@ -1,8 +1,10 @@
-export const warningCodes = [
+const warningCodes = [
   'DATA_LOSS',
   'NOBODY_MAY_CONNECT',
   'SESSIONS_END',
   'NO_FAILOVER_TARGET',
+  'WRITES_MAY_BE_LOST',
+  'NO_EFFECT',
   'ALREADY_ACCEPTED',
 ] as const;
 export type WarningCode = (typeof warningCodes)[number];

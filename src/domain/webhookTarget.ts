@@ -33,13 +33,33 @@ export function faultOfWebhookUrl(text: string, allowedNetworks: readonly string
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must begin with https://';
   if (url.username !== '' || url.password !== '') return 'must have no user name or password in it';
   if (url.hash !== '') return 'must have no fragment (#…)';
-  const address = literalAddress(url);
-  const judgement = address === null ? null : webhookAddress(address, allowedNetworks);
-  if (judgement === 'REFUSED') return refusedAddress;
+  const judgements = knownAddresses(url)?.map((address) => webhookAddress(address, allowedNetworks)) ?? null;
+  if (judgements?.every((judgement) => judgement === 'REFUSED')) return refusedAddress;
   if (url.protocol === 'https:') return null;
-  const maybeAllowed = judgement === null ? allowedNetworks.length > 0 : judgement === 'ALLOWED';
+  const maybeAllowed = judgements === null ? allowedNetworks.length > 0 : judgements.includes('ALLOWED');
   return maybeAllowed ? null : plainHttp;
 }
+
+/** Where the URL may lead, as far as that is known without a name service. Null: it is not. */
+function knownAddresses(url: URL): string[] | null {
+  const address = literalAddress(url);
+  if (address !== null) return [address];
+  return isLoopbackName(url.hostname) ? ['127.0.0.1', '::1'] : null;
+}
+
+/** What every host calls itself: `localhost` and all below it (RFC 6761), and what distributions write into /etc/hosts. */
+function isLoopbackName(hostname: string): boolean {
+  const name = hostname.replace(/\.$/, '');
+  return /(^|\.)localhost$/.test(name) || otherLoopbackNames.includes(name);
+}
+
+const otherLoopbackNames = [
+  'localhost.localdomain',
+  'localhost6',
+  'localhost6.localdomain6',
+  'ip6-localhost',
+  'ip6-loopback',
+];
 
 /** The address that a URL names itself, without a name service. Null: it names a host. */
 export function literalAddress({ hostname }: URL): string | null {

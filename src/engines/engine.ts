@@ -50,6 +50,7 @@ export type ServerRestart = {
   /** From when the server was told to stop until it served again, in milliseconds. Null: it did not run before. */
   downMs: number | null;
 };
+
 /** A part of a backup in the backup store: its file, and what that must be. */
 export type StoredPart = { store: StorePlace; key: string; bytes: number; sha256: string };
 

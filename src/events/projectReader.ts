@@ -1,7 +1,7 @@
 import { type Epoch, encodeCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
 import type { EventLog } from './eventLog.ts';
-import type { FeedMessage, GapReason } from './feed.ts';
+import type { FeedMessage, GapReason } from './subscription.ts';
 
 /** An event and about how many bytes it takes as JSON. */
 export type WeighedEvent = { event: LoggedEvent; bytes: number };

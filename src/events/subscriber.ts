@@ -1,9 +1,9 @@
 import type { Clock } from '#lib/clock.ts';
 import type { DecodedCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
-import type { FeedMessage, FeedOptions, GapReason, Subscription } from './feed.ts';
 import { continues, type LiveListener, type ProjectReader, type WeighedEvent } from './projectReader.ts';
 import type { ProjectReaders } from './projectReaders.ts';
+import type { FeedMessage, FeedOptions, GapReason, Subscription } from './subscription.ts';
 
 type SubscriberDeps = {
   subscription: Subscription;

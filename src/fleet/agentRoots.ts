@@ -12,7 +12,7 @@ export type AgentSession = { agent: AgentIdentity; signal: AbortSignal };
 
 type AgentRootsDeps = CommandStreamDeps & { bus: Bus; clock: Clock; observations: Pick<ObservationIntake, 'report'> };
 
-type AgentRoots = {
+export type AgentRoots = {
   roots: NonNullable<ServerOptions['roots']>;
   /** Resolves when everything that agents asked for so far is done. */
   settled(): Promise<void>;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { buildSchema } from 'graphql';
+import type { Disposable } from 'graphql-ws';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type AgentHello, agentSchemaSource } from '#agent/protocol.ts';
@@ -8,9 +9,9 @@ import type { Bus } from '#events/bus.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Database } from '#store/database.ts';
-import { type AgentSession, agentRoots } from './agentRoots.ts';
+import { type AgentRoots, type AgentSession, agentRoots } from './agentRoots.ts';
 import type { SecretOpener } from './commandStream.ts';
-import { createCommandWatch } from './commandWatch.ts';
+import { type CommandWatch, createCommandWatch } from './commandWatch.ts';
 import type { ObservationIntake } from './observations.ts';
 import { recordAgentLoss } from './recordAgentLoss.ts';
 import { type AgentIdentity, signInAgent } from './signInAgent.ts';
@@ -51,20 +52,66 @@ type ConnectionContext = {
 
 /** Serves agents over graphql-ws. Each connection signs in as one instance and can touch only that instance's commands. */
 export function createAgentGateway(deps: AgentGatewayDeps): AgentGateway {
-  const { logger, observations } = deps;
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxPayloadBytes });
-  const connected = new Map<string, WebSocket>();
-  const watch = createCommandWatch(deps);
-  const { roots, settled } = agentRoots({ ...deps, watch });
-  const notes = new Set<Promise<void>>();
-  let closing = false;
+  return new Gateway(deps);
+}
 
-  async function onConnect({ connectionParams, extra }: ConnectionContext): Promise<boolean> {
+class Gateway implements AgentGateway {
+  readonly #deps: AgentGatewayDeps;
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: maxPayloadBytes });
+  readonly #watch: CommandWatch;
+  readonly #roots: AgentRoots;
+  readonly #server: Disposable;
+  readonly #connected = new Map<string, WebSocket>();
+  readonly #notes = new Set<Promise<void>>();
+  #closing = false;
+
+  constructor(deps: AgentGatewayDeps) {
+    this.#deps = deps;
+    this.#watch = createCommandWatch(deps);
+    this.#roots = agentRoots({ ...deps, watch: this.#watch });
+    this.#sockets.on('connection', (socket) => {
+      socket.on('error', (error) => deps.logger.debug({ err: error }, 'an agent connection broke'));
+    });
+    this.#server = this.#serve();
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.#closing) return void socket.destroy();
+    this.#sockets.handleUpgrade(request, socket, head, (client) => this.#sockets.emit('connection', client, request));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    const cutOff = setTimeout(() => {
+      for (const socket of this.#sockets.clients) socket.terminate();
+    }, closeGraceMs);
+    await this.#server.dispose();
+    clearTimeout(cutOff);
+    await Promise.all([this.#watch.close(), this.#roots.settled(), ...this.#notes]);
+  }
+
+  #serve(): Disposable {
+    return useServer<AgentHello & Record<string, unknown>, SessionExtra>(
+      {
+        schema: buildSchema(agentSchemaSource),
+        roots: this.#roots.roots,
+        context: ({ extra }) => extra.session,
+        onConnect: (context) => this.#signIn(context),
+        isProd: true,
+      },
+      this.#sockets,
+      keepAliveMs,
+    );
+  }
+
+  async #signIn({ connectionParams, extra }: ConnectionContext): Promise<boolean> {
+    const { logger } = this.#deps;
     try {
-      const agent = await signInAgent(deps, connectionParams);
+      const agent = await signInAgent(this.#deps, connectionParams);
       if (agent === null) logger.warn({ address: extra.request.socket.remoteAddress }, 'refused an agent: wrong token');
       if (agent === null || extra.socket.readyState !== extra.socket.OPEN) return false;
-      extra.session = admit(agent, extra.socket);
+      extra.session = this.#admit(agent, extra.socket);
       return true;
     } catch (error) {
       logger.warn({ err: error }, 'could not sign an agent in; it will try again');
@@ -73,60 +120,33 @@ export function createAgentGateway(deps: AgentGatewayDeps): AgentGateway {
     }
   }
 
-  function admit(agent: AgentIdentity, socket: WebSocket): AgentSession {
+  #admit(agent: AgentIdentity, socket: WebSocket): AgentSession {
     const { instanceId } = agent;
     const gone = new AbortController();
-    connected.get(instanceId)?.close(replacedCode, 'Replaced by a newer connection');
-    connected.set(instanceId, socket);
+    this.#connected.get(instanceId)?.close(replacedCode, 'Replaced by a newer connection');
+    this.#connected.set(instanceId, socket);
     socket.once('close', () => {
       gone.abort();
-      if (connected.get(instanceId) !== socket) return;
-      connected.delete(instanceId);
-      observations.forget(instanceId);
-      if (!closing) noteLoss(instanceId);
-      logger.debug({ instanceId }, 'agent disconnected');
+      this.#release(instanceId, socket);
     });
-    logger.debug({ instanceId }, 'agent connected');
+    this.#deps.logger.debug({ instanceId }, 'agent connected');
     return { agent, signal: gone.signal };
   }
 
-  /** Whoever judges the instance need not wait for its reports to stay away. */
-  function noteLoss(instanceId: string): void {
-    const noted = recordAgentLoss(deps, instanceId)
-      .catch((error: unknown) => logger.warn({ err: error, instanceId }, 'the loss of an agent could not be noted'))
-      .finally(() => notes.delete(noted));
-    notes.add(noted);
+  #release(instanceId: string, socket: WebSocket): void {
+    if (this.#connected.get(instanceId) !== socket) return;
+    this.#connected.delete(instanceId);
+    this.#deps.observations.forget(instanceId);
+    if (!this.#closing) this.#noteLoss(instanceId);
+    this.#deps.logger.debug({ instanceId }, 'agent disconnected');
   }
 
-  sockets.on('connection', (socket) => {
-    socket.on('error', (error) => logger.debug({ err: error }, 'an agent connection broke'));
-  });
-  const server = useServer<AgentHello & Record<string, unknown>, SessionExtra>(
-    {
-      schema: buildSchema(agentSchemaSource),
-      roots,
-      context: ({ extra }) => extra.session,
-      onConnect,
-      isProd: true,
-    },
-    sockets,
-    keepAliveMs,
-  );
-
-  return {
-    handleUpgrade(request, socket, head) {
-      if (closing) return void socket.destroy();
-      sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request));
-    },
-    async close() {
-      if (closing) return;
-      closing = true;
-      const cutOff = setTimeout(() => {
-        for (const socket of sockets.clients) socket.terminate();
-      }, closeGraceMs);
-      await server.dispose();
-      clearTimeout(cutOff);
-      await Promise.all([watch.close(), settled(), ...notes]);
-    },
-  };
+  /** Whoever judges the instance need not wait for its reports to stay away. */
+  #noteLoss(instanceId: string): void {
+    const { logger } = this.#deps;
+    const noted = recordAgentLoss(this.#deps, instanceId)
+      .catch((error: unknown) => logger.warn({ err: error, instanceId }, 'the loss of an agent could not be noted'))
+      .finally(() => this.#notes.delete(noted));
+    this.#notes.add(noted);
+  }
 }

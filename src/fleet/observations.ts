@@ -5,7 +5,7 @@ import type { InstanceStatus } from '#generated/prisma/enums.ts';
 import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Database } from '#store/database.ts';
-import { createChangeNotices } from './changeNotices.ts';
+import { type ChangeNotices, createChangeNotices } from './changeNotices.ts';
 import { parseObservation } from './parseObservation.ts';
 import type { AgentIdentity } from './signInAgent.ts';
 
@@ -38,80 +38,94 @@ type WrittenInstance = { id: string; status: InstanceStatus };
 
 /** Writes the agents' observations, all instances in one statement, and says when a cluster is worth a new judgement. */
 export function createObservationIntake(deps: ObservationIntakeDeps): ObservationIntake {
-  const { db, bus, clock, logger } = deps;
-  const waiting = new Map<string, Report>();
-  const warned = new Set<string>();
-  const notices = createChangeNotices(deps);
-  let timer: NodeJS.Timeout | null = null;
-  let writing: Promise<void> | null = null;
-  let lastWriteAt = 0;
-  let closed = false;
+  return new Intake(deps);
+}
 
-  function schedule(): void {
-    if (timer !== null || writing !== null || waiting.size === 0 || closed) return;
-    const rest = Math.max(0, lastWriteAt + writeIntervalMs - performance.now());
-    timer = setTimeout(() => {
-      timer = null;
-      writing = write().finally(() => {
-        writing = null;
-        schedule();
+class Intake implements ObservationIntake {
+  readonly #deps: ObservationIntakeDeps;
+  readonly #notices: ChangeNotices;
+  readonly #waiting = new Map<string, Report>();
+  readonly #warned = new Set<string>();
+  #timer: NodeJS.Timeout | null = null;
+  #writing: Promise<void> | null = null;
+  #lastWriteAt = 0;
+  #closed = false;
+
+  constructor(deps: ObservationIntakeDeps) {
+    this.#deps = deps;
+    this.#notices = createChangeNotices(deps);
+  }
+
+  report(agent: AgentIdentity, raw: unknown): void {
+    const observedAt = this.#deps.clock.now();
+    const parsed = parseObservation(raw, observedAt);
+    for (const fault of parsed?.faults ?? ['observation']) this.#warnOnce(agent.instanceId, fault);
+    if (parsed === null) return;
+    this.#waiting.set(agent.instanceId, { ...agent, observation: parsed.observation, observedAt, attempts: 0 });
+    this.#schedule();
+  }
+
+  forget(instanceId: string): void {
+    this.#notices.forget(instanceId);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#writing;
+    await this.#write();
+    await this.#notices.close();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== null || this.#writing !== null || this.#waiting.size === 0 || this.#closed) return;
+    const rest = Math.max(0, this.#lastWriteAt + writeIntervalMs - performance.now());
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#writing = this.#write().finally(() => {
+        this.#writing = null;
+        this.#schedule();
       });
     }, rest);
   }
 
-  async function write(): Promise<void> {
-    lastWriteAt = performance.now();
-    const reports = [...waiting.values()];
-    waiting.clear();
+  async #write(): Promise<void> {
+    this.#lastWriteAt = performance.now();
+    const reports = [...this.#waiting.values()];
+    this.#waiting.clear();
     let written: WrittenInstance[] = [];
     try {
-      if (reports.length > 0) written = await writeObservations(db, reports);
+      if (reports.length > 0) written = await writeObservations(this.#deps.db, reports);
     } catch (error) {
-      logger.warn({ err: error, instances: reports.length }, 'could not write observations; trying again');
+      this.#deps.logger.warn({ err: error, instances: reports.length }, 'could not write observations; trying again');
     }
     const statuses = new Map(written.map(({ id, status }) => [id, status]));
     for (const report of reports) {
       const status = statuses.get(report.instanceId);
-      if (status === undefined) keepForNextWrite(report);
-      else settle(report, status);
+      if (status === undefined) this.#keepForNextWrite(report);
+      else this.#settle(report, status);
     }
   }
 
-  function keepForNextWrite(report: Report): void {
-    if (waiting.has(report.instanceId) || report.attempts + 1 >= maxAttempts) return;
-    waiting.set(report.instanceId, { ...report, attempts: report.attempts + 1 });
+  #keepForNextWrite(report: Report): void {
+    if (this.#waiting.has(report.instanceId) || report.attempts + 1 >= maxAttempts) return;
+    this.#waiting.set(report.instanceId, { ...report, attempts: report.attempts + 1 });
   }
 
-  function settle(report: Report, status: InstanceStatus): void {
-    bus.publish(`instance:${report.instanceId}`);
-    notices.observed(report, { force: status === 'UNREACHABLE' });
+  #settle(report: Report, status: InstanceStatus): void {
+    this.#deps.bus.publish(`instance:${report.instanceId}`);
+    this.#notices.observed(report, { force: status === 'UNREACHABLE' });
   }
 
-  function warnOnce(instanceId: string, fault: string): void {
+  #warnOnce(instanceId: string, fault: string): void {
     const key = `${instanceId} ${fault}`;
-    if (warned.has(key)) return;
-    warned.add(key);
-    logger.warn({ instanceId, field: fault }, 'an agent reports something that is not as agreed; it is left out');
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
+    this.#deps.logger.warn(
+      { instanceId, field: fault },
+      'an agent reports something that is not as agreed; it is left out',
+    );
   }
-
-  return {
-    report(agent, raw) {
-      const observedAt = clock.now();
-      const parsed = parseObservation(raw, observedAt);
-      for (const fault of parsed?.faults ?? ['observation']) warnOnce(agent.instanceId, fault);
-      if (parsed === null) return;
-      waiting.set(agent.instanceId, { ...agent, observation: parsed.observation, observedAt, attempts: 0 });
-      schedule();
-    },
-    forget: notices.forget,
-    async close() {
-      closed = true;
-      if (timer !== null) clearTimeout(timer);
-      await writing;
-      await write();
-      await notices.close();
-    },
-  };
 }
 
 /**

@@ -1,13 +1,18 @@
 import type { GraphQLSchema } from 'graphql';
 import { builder } from './builder.ts';
 import './scalars.ts';
+import './types/backupErrors.ts';
 import './types/clusterBackups.ts';
 import './types/clusterEndpoints.ts';
+import './types/clusterErrors.ts';
 import './types/clusterHealth.ts';
 import './types/clusterInstances.ts';
 import './types/clusterOperations.ts';
 import './types/eventQueries.ts';
+import './types/instanceErrors.ts';
 import './types/node.ts';
+import './types/operationErrors.ts';
+import './types/promotionErrors.ts';
 import './types/restorePreview.ts';
 import './types/Viewer.ts';
 import './types/Webhook.ts';

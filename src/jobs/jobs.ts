@@ -8,6 +8,9 @@ export type OperationJob = { operationId: string };
 /** A job that takes the backup of a cluster that its policy asks for now. */
 export type BackupJob = { clusterId: string };
 
+/** When the backups of a cluster are taken: a cron expression, in UTC. */
+export type BackupSchedule = { clusterId: string; schedule: string };
+
 /** One attempt at a job. `last`: there is no other, even if it fails. */
 export type Attempt = { jobId: string; last: boolean };
 
@@ -21,7 +24,7 @@ export interface Jobs {
   /** Operations that have a job which is waiting or running. */
   knows(operationId: string): Promise<boolean>;
   /** From now on a job for each of these clusters appears whenever its cron expression (in UTC) says so, and for no other. */
-  ensureBackupSchedules(wanted: readonly { clusterId: string; schedule: string }[]): Promise<void>;
+  ensureBackupSchedules(wanted: readonly BackupSchedule[]): Promise<void>;
   /** Works on these jobs until `stop`. A handler that throws gets its job again, until the last attempt. */
   workBackups(handler: (job: BackupJob, attempt: Attempt) => Promise<void>): Promise<void>;
   stop(): Promise<void>;
@@ -56,7 +59,8 @@ export type JobsOptions = {
 };
 
 /** Starts pg-boss on the store (its own schema, `pgboss`). */
-export async function createJobs({ url, logger, concurrency, ...options }: JobsOptions): Promise<Jobs> {
+export async function createJobs(options: JobsOptions): Promise<Jobs> {
+  const { url, logger } = options;
   const boss = new PgBoss({
     connectionString: url,
     options: connectionOptions,
@@ -70,60 +74,79 @@ export async function createJobs({ url, logger, concurrency, ...options }: JobsO
   boss.on('error', (error) => logger.warn({ err: error }, 'the job queue met an error'));
   await boss.start();
   await boss.createQueue(queue, queueOptions);
-  const retries = options.backupRetries ?? backupRetries;
   // One at a time for each cluster: where one is still being tried, the next one is the same.
   await boss.createQueue(backupQueue, { policy: 'exclusive', deleteAfterSeconds: 3600 });
-  return {
-    async sendOperation(tx, operationId, deadlineAt) {
-      const seconds = Math.ceil((deadlineAt.getTime() - Date.now()) / 1000) + expiryMarginSeconds;
-      const data: OperationJob = { operationId };
-      await boss.send(queue, data, { db: fromPrisma(tx), expireInSeconds: Math.max(seconds, expiryMarginSeconds) });
-    },
-    async workOperations(handler) {
-      await boss.work<OperationJob>(
-        queue,
-        { localConcurrency: concurrency, pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 2 },
-        async ([job]) => {
-          if (job) await handler(job.data, job.signal);
-        },
-      );
-    },
-    async reclaim() {
-      const jobs = await boss.findJobs<OperationJob>(queue);
-      const held = jobs.filter((job) => job.state === 'active').map((job) => job.id);
-      if (held.length > 0) await boss.fail(queue, held, { message: 'its worker is gone' });
-      return held.length;
-    },
-    async knows(operationId) {
-      const jobs = await boss.findJobs<OperationJob>(queue, { data: { operationId } });
-      return jobs.some((job) => job.state === 'created' || job.state === 'retry' || job.state === 'active');
-    },
-    async ensureBackupSchedules(wanted) {
-      const present = new Map((await boss.getSchedules(backupQueue)).map(({ key, cron }) => [key, cron]));
-      for (const { clusterId, schedule } of wanted) {
-        const isThere = present.get(clusterId) === schedule;
-        present.delete(clusterId);
-        if (isThere) continue;
-        await boss.schedule(backupQueue, schedule, { clusterId } satisfies BackupJob, {
-          key: clusterId,
-          singletonKey: clusterId,
-          retryLimit: retries.limit,
-          retryDelay: retries.delaySeconds,
-        });
-      }
-      for (const clusterId of present.keys()) await boss.unschedule(backupQueue, clusterId);
-    },
-    async workBackups(handler) {
-      await boss.work(
-        backupQueue,
-        { includeMetadata: true, pollingIntervalSeconds: 2 },
-        async ([job]: JobWithMetadata<BackupJob>[]) => {
-          if (job) await handler(job.data, { jobId: job.id, last: job.retryCount >= job.retryLimit });
-        },
-      );
-    },
-    async stop() {
-      await boss.stop({ graceful: true, timeout: 2500, close: true });
-    },
-  };
+  return new BossJobs(boss, options);
+}
+
+class BossJobs implements Jobs {
+  readonly #boss: PgBoss;
+  readonly #concurrency: number;
+  readonly #retries: { limit: number; delaySeconds: number };
+
+  constructor(boss: PgBoss, options: Pick<JobsOptions, 'concurrency' | 'backupRetries'>) {
+    this.#boss = boss;
+    this.#concurrency = options.concurrency;
+    this.#retries = options.backupRetries ?? backupRetries;
+  }
+
+  async sendOperation(tx: Transaction, operationId: string, deadlineAt: Date): Promise<void> {
+    const seconds = Math.ceil((deadlineAt.getTime() - Date.now()) / 1000) + expiryMarginSeconds;
+    const data: OperationJob = { operationId };
+    await this.#boss.send(queue, data, { db: fromPrisma(tx), expireInSeconds: Math.max(seconds, expiryMarginSeconds) });
+  }
+
+  async workOperations(handler: (job: OperationJob, signal: AbortSignal) => Promise<void>): Promise<void> {
+    await this.#boss.work<OperationJob>(
+      queue,
+      { localConcurrency: this.#concurrency, pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 2 },
+      async ([job]) => {
+        if (job) await handler(job.data, job.signal);
+      },
+    );
+  }
+
+  async reclaim(): Promise<number> {
+    const jobs = await this.#boss.findJobs<OperationJob>(queue);
+    const held = jobs.filter((job) => job.state === 'active').map((job) => job.id);
+    if (held.length > 0) await this.#boss.fail(queue, held, { message: 'its worker is gone' });
+    return held.length;
+  }
+
+  async knows(operationId: string): Promise<boolean> {
+    const jobs = await this.#boss.findJobs<OperationJob>(queue, { data: { operationId } });
+    return jobs.some((job) => job.state === 'created' || job.state === 'retry' || job.state === 'active');
+  }
+
+  async ensureBackupSchedules(wanted: readonly BackupSchedule[]): Promise<void> {
+    const present = new Map((await this.#boss.getSchedules(backupQueue)).map(({ key, cron }) => [key, cron]));
+    for (const one of wanted) {
+      if (present.get(one.clusterId) !== one.schedule) await this.#schedule(one);
+      present.delete(one.clusterId);
+    }
+    for (const clusterId of present.keys()) await this.#boss.unschedule(backupQueue, clusterId);
+  }
+
+  async #schedule({ clusterId, schedule }: BackupSchedule): Promise<void> {
+    await this.#boss.schedule(backupQueue, schedule, { clusterId } satisfies BackupJob, {
+      key: clusterId,
+      singletonKey: clusterId,
+      retryLimit: this.#retries.limit,
+      retryDelay: this.#retries.delaySeconds,
+    });
+  }
+
+  async workBackups(handler: (job: BackupJob, attempt: Attempt) => Promise<void>): Promise<void> {
+    await this.#boss.work(
+      backupQueue,
+      { includeMetadata: true, pollingIntervalSeconds: 2 },
+      async ([job]: JobWithMetadata<BackupJob>[]) => {
+        if (job) await handler(job.data, { jobId: job.id, last: job.retryCount >= job.retryLimit });
+      },
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.#boss.stop({ graceful: true, timeout: 2500, close: true });
+  }
 }

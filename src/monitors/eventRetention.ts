@@ -1,3 +1,4 @@
+import { dayMs } from '#lib/durations.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 
 /** How long events are kept, in days. */
@@ -5,7 +6,6 @@ export type EventRetention = { days: number; daysByProject: Readonly<Record<stri
 
 type RetentionDeps = Pick<MonitorDeps, 'db' | 'clock' | 'logger'> & { retention: EventRetention };
 
-const dayMs = 24 * 60 * 60 * 1000;
 /** Small, so that no statement holds its rows for long. Writers only add: they wait for none of it. */
 const batch = 1000;
 /** Less than a lease: one process at a time. The rest is done in the next round. */

@@ -1,13 +1,14 @@
+import { dayMs, minuteMs } from '#lib/durations.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 
 /** An agent that was copying when its operation ended may finish its file up to so much later, in milliseconds. */
-const lookedAfterMs = 24 * 3_600_000;
+const lookedAfterMs = dayMs;
 
 /** Removes what agents store of backups that have failed meanwhile: a command that an agent has is finished whatever becomes of it. */
 export function failedBackups({ db, clock, backups: { store }, logger }: MonitorDeps): Monitor {
   return {
     name: 'failed backups',
-    everyMs: 60_000,
+    everyMs: minuteMs,
     async round() {
       const since = new Date(clock.now().getTime() - lookedAfterMs);
       const failed = await db.backup.findMany({

@@ -1,11 +1,12 @@
 import type { Instance } from '#generated/prisma/client.ts';
+import { minuteMs } from '#lib/durations.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 
 /** An agent that has missed a report is looked for, in milliseconds since the last one. */
 const missedReportMs = 3000;
 const firstReportMs = 15_000;
 const firstPauseMs = 1000;
-const longestPauseMs = 60_000;
+const longestPauseMs = minuteMs;
 
 /**
  * Brings back agents that are not running: after a crash of theirs, and all of them after a reboot of their host. What an

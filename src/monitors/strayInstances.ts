@@ -1,6 +1,7 @@
 import type { Actor } from '#domain/actor.ts';
 import { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { hourMs } from '#lib/durations.ts';
 import { accept } from '#operations/accept.ts';
 import { loadClusterFacts } from '#operations/clusterFacts.ts';
 import { rejoinInstance } from '#operations/rejoinInstance.ts';
@@ -11,7 +12,7 @@ const standsStillMs = 3000;
 /** A replica that has lost its connection may find it again by itself. */
 const hasLostTouchMs = 45_000;
 const firstPauseMs = 30_000;
-const longestPauseMs = 3_600_000;
+const longestPauseMs = hourMs;
 
 type Watched = { why: string; sinceMs: number; count: number; notBeforeMs: number };
 

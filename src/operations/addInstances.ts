@@ -4,35 +4,22 @@ import { type DomainError, NameTakenError } from '#domain/errors.ts';
 import { instancesDemand } from '#domain/quota.ts';
 import { equalSizes, instanceCountAllowed } from '#domain/topology.ts';
 import type { Change } from '#events/transact.ts';
+import { hourMs } from '#lib/durations.ts';
 import { clusterIsReady } from './blockers.ts';
-import { clusterIdSchema, instanceNameSchema, instanceSizeSchema } from './inputs.ts';
+import { clusterIdSchema, countOrInstances, newInstancesSchema } from './inputs.ts';
 import { join, joinStep, planJoin, planProvision, provision, provisionStep } from './instanceSteps.ts';
 import { type NamedInstance, nameInstances } from './nameInstances.ts';
 import { defineOperation, type Facts, type RunContext } from './operation.ts';
 import { planSurvey, planVerify, survey, surveyStep, verifyCluster, verifyStep } from './verifyCluster.ts';
-
-const hourMs = 3_600_000;
-
-const given = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
 
 const inputSchema = z
   .strictObject({
     clusterId: clusterIdSchema,
     count: z.int().min(1, 'must be at least 1').nullish(),
     /** Instead of `count`: an entry an instance. */
-    instances: z
-      .array(z.strictObject({ name: instanceNameSchema.nullish(), size: instanceSizeSchema.nullish() }))
-      .min(1, 'must have at least one entry')
-      .refine((instances) => {
-        const names = instances.flatMap(({ name }) => name ?? []);
-        return new Set(names).size === names.length;
-      }, 'must not have two instances of the same name')
-      .nullish(),
+    instances: newInstancesSchema.min(1, 'must have at least one entry').nullish(),
   })
-  .refine(({ count, instances }) => given(count) !== given(instances), {
-    path: ['count'],
-    message: 'must be given, or instances instead of it',
-  });
+  .superRefine(countOrInstances('count'));
 
 export type AddInstancesInput = z.infer<typeof inputSchema>;
 

@@ -1,13 +1,15 @@
 import { z } from 'zod';
+import { BackupNameTakenError } from '#domain/backupErrors.ts';
 import type { BackupPartFacts } from '#domain/backupFacts.ts';
 import { acceptsChanges, changeableStatuses } from '#domain/clusterStatus.ts';
-import { BackupNameTakenError, ClusterStatusError, OperationNotRetryableError } from '#domain/errors.ts';
+import { ClusterStatusError, OperationNotRetryableError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { canBeBackedUp } from '#domain/instanceStatus.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { BackedUpPart } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
+import { hourMs } from '#lib/durations.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import { checkStoredPart } from './checkStoredPart.ts';
@@ -16,7 +18,6 @@ import { defineOperation, type Facts, type OperationDefinition, type StepContext
 import { settleBackup } from './settleBackup.ts';
 import { takeBackBackup } from './takeBackBackup.ts';
 
-const hourMs = 3_600_000;
 /** An instance whose agent is silent, or whose server does not serve, for this long is lost to the backup. */
 const lostAfterMs = 10_000;
 

@@ -9,6 +9,7 @@ import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
+import { minuteMs } from '#lib/durations.ts';
 import type { Transaction } from '#store/database.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { buildCluster, planBuild } from './buildCluster.ts';
@@ -16,24 +17,16 @@ import {
   accessRulesSchema,
   backupPolicyOf,
   backupPolicySchema,
+  countOrInstances,
   failoverColumns,
   failoverSchema,
-  instanceNameSchema,
   instanceSizeSchema,
   nameSchema,
+  newInstancesSchema,
 } from './inputs.ts';
 import { type NamedInstance, nameInstances } from './nameInstances.ts';
 import { type CreationContext, defineOperation } from './operation.ts';
-import { nobodyMayConnect, singleInstance } from './warnings.ts';
-
-const minuteMs = 60_000;
-
-const instancesSchema = z
-  .array(z.strictObject({ name: instanceNameSchema.nullish(), size: instanceSizeSchema.nullish() }))
-  .refine((instances) => {
-    const names = instances.flatMap(({ name }) => name ?? []);
-    return new Set(names).size === names.length;
-  }, 'Two instances have the same name.');
+import { nobodyMayConnect, nobodyToWaitFor, singleInstance } from './warnings.ts';
 
 const inputSchema = z
   .strictObject({
@@ -43,7 +36,7 @@ const inputSchema = z
     engineVersion: z.string().nullish(),
     instanceCount: z.int().nullish(),
     /** Instead of `instanceCount`: an entry an instance. */
-    instances: instancesSchema.nullish(),
+    instances: newInstancesSchema.nullish(),
     size: instanceSizeSchema.nullish(),
     accessRules: accessRulesSchema.nullish(),
     deletionProtection: z.boolean().nullish(),
@@ -51,10 +44,7 @@ const inputSchema = z
     failover: failoverSchema.nullish(),
     backupPolicy: backupPolicySchema.nullish(),
   })
-  .refine(({ instanceCount, instances }) => [instanceCount ?? [], instances ? [0] : []].flat().length === 1, {
-    path: ['instanceCount'],
-    message: 'must be given, or instances instead of it',
-  });
+  .superRefine(countOrInstances('instanceCount'));
 
 export type CreateClusterInput = z.infer<typeof inputSchema>;
 
@@ -67,7 +57,11 @@ export const createCluster = defineOperation<CreateClusterInput>({
   subject: { kind: 'NEW', blockers: creationBlockers, create },
   blockers: () => [],
   quota: ({ cluster }) => instancesDemand(cluster.instances),
-  warnings: ({ cluster }) => [...singleInstance(cluster), ...nobodyMayConnect(cluster, cluster.accessRules)],
+  warnings: ({ cluster }) => [
+    ...singleInstance(cluster),
+    ...nobodyToWaitFor(cluster, cluster.synchronous),
+    ...nobodyMayConnect(cluster, cluster.accessRules),
+  ],
   reopen: async ({ tx }, { cluster }) => {
     await tx.instance.updateMany({
       where: { clusterId: cluster.id, activity: 'FAILED' },

@@ -1,15 +1,18 @@
 import { z } from 'zod';
-import { isBeingTaken, isRemoved } from '#domain/backupStatus.ts';
-import { BackupInUseError, NotFoundError } from '#domain/errors.ts';
+import { BackupInUseError } from '#domain/backupErrors.ts';
+import { hasFiles, isBeingTaken, isRemoved } from '#domain/backupStatus.ts';
+import { NotFoundError } from '#domain/errors.ts';
+import type { QuotaDemand } from '#domain/quota.ts';
 import type { Change } from '#events/transact.ts';
-import { lockBackup, operationThatUses } from './backupFacts.ts';
+import { minuteMs } from '#lib/durations.ts';
+import type { Transaction } from '#store/database.ts';
+import { loadBackupFacts, lockBackup, operationThatUses } from './backupFacts.ts';
 import { clusterIsFree } from './blockers.ts';
 import { asStep } from './checkStoredPart.ts';
 import { backupIdSchema, clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts } from './operation.ts';
 import { settleBackup } from './settleBackup.ts';
 
-const minuteMs = 60_000;
 const removeStep = 'remove';
 
 /** The cluster is the one that the backup was taken of, deleted or not: records of clusters stay. */
@@ -25,7 +28,7 @@ export const deleteBackup = defineOperation<DeleteBackupInput>({
   deadlineMs: 30 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => clusterIsFree(cluster),
-  quota: () => ({ BACKUPS: -1 }),
+  quota: givesBack,
   accept: assertRemovable,
   record: async (change, { operationId, now }, _facts, { backupId }) =>
     settleBackup(change, backupId, { now, operationId, removal: 'BEGUN' }),
@@ -42,6 +45,12 @@ export const deleteBackup = defineOperation<DeleteBackupInput>({
   lifecycle: { onSuccess: null, onFailure: null },
   pointOfNoReturn: removeStep,
 });
+
+/** One without files takes nothing of the quota, so nothing comes back. */
+async function givesBack({ cluster }: Facts, { backupId }: DeleteBackupInput, tx: Transaction): Promise<QuotaDemand> {
+  const backup = await loadBackupFacts(tx, { id: backupId, projectId: cluster.projectId });
+  return backup && hasFiles(backup.status) ? { BACKUPS: -1 } : {};
+}
 
 async function assertRemovable({ tx }: Change, { cluster }: Facts, { backupId }: DeleteBackupInput): Promise<void> {
   const backup = await lockBackup(tx, backupId, cluster.projectId);

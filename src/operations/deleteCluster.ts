@@ -3,13 +3,13 @@ import { DeletionProtectedError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { givenBack, instancesDemand } from '#domain/quota.ts';
 import type { Change } from '#events/transact.ts';
+import { minuteMs } from '#lib/durations.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';
 import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
 import { dataLoss } from './warnings.ts';
 
-const minuteMs = 60_000;
 const networkStep = 'network';
 
 const inputSchema = z.strictObject({ clusterId: clusterIdSchema });

@@ -1,17 +1,13 @@
 import { z } from 'zod';
 import { acceptsWrites, freeStatuses } from '#domain/clusterStatus.ts';
-import {
-  type DomainError,
-  InstanceStatusError,
-  MinimumInstancesError,
-  NotFoundError,
-  PrimaryNotDroppableError,
-} from '#domain/errors.ts';
+import { type DomainError, NotFoundError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { InstanceStatusError, MinimumInstancesError, PrimaryNotDroppableError } from '#domain/instanceErrors.ts';
 import { hasServer, isServing } from '#domain/instanceStatus.ts';
 import { givenBack, instancesDemand } from '#domain/quota.ts';
 import { instanceCountAllowed } from '#domain/topology.ts';
 import { Prisma } from '#generated/prisma/client.ts';
+import { minuteMs } from '#lib/durations.ts';
 import { clusterIsReady } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';
@@ -19,7 +15,6 @@ import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
 import { planSurvey, planVerify, survey, surveyStep, verifyCluster, verifyStep } from './verifyCluster.ts';
 import { singleInstance } from './warnings.ts';
 
-const minuteMs = 60_000;
 const drainStep = ({ id }: Pick<InstanceFacts, 'id'>) => `drain:${id}`;
 
 const inputSchema = z.strictObject({

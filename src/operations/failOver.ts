@@ -5,7 +5,7 @@ import { AgentSilent, type Election, type PromotionOutcome } from '#engines/engi
 import { answered } from './answered.ts';
 import type { BroughtBack } from './bringBack.ts';
 import type { RunContext, StepContext } from './operation.ts';
-import type { PromoteInstanceInput } from './promoteInstance.ts';
+import type { PromoteInstanceInput } from './promotionInput.ts';
 import {
   instanceOf,
   type PromotionResult,

@@ -3,7 +3,7 @@ import { StepFailure } from '#domain/stepFailure.ts';
 import { AgentCommandFailed, AgentSilent, type Demotion, type Move } from '#engines/engine.ts';
 import { answered, answeringWithin, askedOnce } from './answered.ts';
 import type { RunContext, StepContext } from './operation.ts';
-import type { PromoteInstanceInput } from './promoteInstance.ts';
+import type { PromoteInstanceInput } from './promotionInput.ts';
 import {
   instanceOf,
   type MoveRecord,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { BackupPolicy } from '#domain/backupPolicy.ts';
 import { canonicalCidr } from '#domain/cidr.ts';
 import { limits, namePattern } from '#domain/limits.ts';
+import { isGiven } from '#lib/isGiven.ts';
 
 /** Pieces of input that several operations share. */
 
@@ -14,7 +15,7 @@ const nameOfAtMost = (length: number) =>
 
 export const nameSchema = nameOfAtMost(limits.nameMaxLength);
 
-export const instanceNameSchema = nameOfAtMost(limits.instanceNameMaxLength);
+const instanceNameSchema = nameOfAtMost(limits.instanceNameMaxLength);
 
 export const clusterIdSchema = z.uuid();
 
@@ -28,6 +29,26 @@ export const instanceSizeSchema = z.strictObject({
   memoryMiB: bounded(limits.memoryMiB),
   storageGiB: bounded(limits.storageGiB),
 });
+
+/** The instances that are to be made, an entry for each. */
+export const newInstancesSchema = z
+  .array(z.strictObject({ name: instanceNameSchema.nullish(), size: instanceSizeSchema.nullish() }))
+  .refine((instances) => {
+    const names = instances.flatMap(({ name }) => name ?? []);
+    return new Set(names).size === names.length;
+  }, 'must not have two instances of the same name');
+
+/** How many instances, or an entry for each: one of the two. */
+export function countOrInstances<Count extends 'count' | 'instanceCount'>(field: Count) {
+  return (input: Partial<Record<Count | 'instances', unknown>>, context: z.RefinementCtx): void => {
+    const hasCount = isGiven(input[field]);
+    if (hasCount !== isGiven(input.instances)) return;
+    const message = hasCount
+      ? 'must not be given together with instances: one of the two says how many there are to be'
+      : 'must be given, or instances instead of it';
+    context.addIssue({ code: 'custom', path: [field], message });
+  };
+}
 
 const cidrSchema = z.string().transform((text, context) => {
   const canonical = canonicalCidr(text);

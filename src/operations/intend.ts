@@ -48,11 +48,11 @@ export async function judge<Input>(
   if ('blockers' in subject) return { facts: null, blockers: subject.blockers, quota: [] };
   const { clusterId } = subject;
   const facts = await loadFacts(deps, tx, projectId, clusterId);
-  const demand = definition.quota?.(facts, input);
+  const demand = await definition.quota?.(facts, input, tx);
   if (demand && takes(demand)) await lockQuota(tx, projectId);
   const without = definition.subject.kind === 'NEW' ? clusterId : null;
   const quota = demand ? quotaChanges(await projectQuota(deps, tx, projectId, { without }), demand) : [];
-  return { facts, blockers: [...factBlockers(facts, request), ...quotaBlockers(quota)], quota };
+  return { facts, blockers: distinct([...factBlockers(facts, request), ...quotaBlockers(quota)]), quota };
 }
 
 /** Writes the rows of what is wanted, and plans how it is brought about. */
@@ -115,6 +115,12 @@ function factBlockers<Input>(
     ...definition.blockers(facts),
     ...(definition.inputBlockers?.(facts, input) ?? []),
   ];
+}
+
+/** What stands against the cluster may stand against the input too: it is told once. */
+function distinct(blockers: readonly DomainError[]): DomainError[] {
+  const told = blockers.map((blocker) => JSON.stringify(blocker));
+  return blockers.filter((_, position) => told.indexOf(told[position] ?? '') === position);
 }
 
 async function raiseVersion(tx: Transaction, clusterId: string): Promise<number> {

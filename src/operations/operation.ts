@@ -111,10 +111,10 @@ export type OperationDefinition<Input> = {
   /** The reasons that lie in this input. Pure. */
   inputBlockers?(facts: Facts, input: Input): DomainError[];
   /**
-   * What it takes of the project's quota, or gives back. Pure; left out: nothing. The facts are those before `accept`; of a new
+   * What it takes of the project's quota, or gives back. Reads only; left out: nothing. The facts are those before `accept`; of a new
    * cluster, as created. Reserved by the rows that its acceptance writes, in the same transaction.
    */
-  quota?(facts: Facts, input: Input): QuotaDemand;
+  quota?(facts: Facts, input: Input, tx: Transaction): QuotaDemand | Promise<QuotaDemand>;
   /** What is allowed and may yet not be meant, for a dry run. Pure. */
   warnings?(facts: Facts, input: Input): Warning[];
   /** In the accepting transaction: record the intent, touch no machine. */

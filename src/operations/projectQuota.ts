@@ -1,4 +1,6 @@
+import { filelessStatuses } from '#domain/backupStatus.ts';
 import { type QuotaLimits, type QuotaResource, type QuotaUse, quotaResources } from '#domain/quota.ts';
+import type { Prisma } from '#generated/prisma/client.ts';
 import type { ReadDatabase, Transaction } from '#store/database.ts';
 import type { OperationDeps } from './deps.ts';
 
@@ -28,6 +30,12 @@ export async function lockQuota(tx: Transaction, projectId: string): Promise<voi
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('quota of ' || ${projectId}, 0))`;
 }
 
+/** It had no files before either. */
+const failedAndBeingDeleted = {
+  status: 'DELETING',
+  parts: { some: { status: 'FAILED' } },
+} as const satisfies Prisma.BackupWhereInput;
+
 async function limitsOf(
   db: Pick<ReadDatabase, 'project'>,
   projectId: string,
@@ -54,8 +62,9 @@ async function useOf(
   const all = await db.instance.aggregate({ where: present, ...sums });
   // An instance has its address from the moment that it has a place on a machine.
   const placeless = await db.instance.aggregate({ where: { ...present, address: null }, ...sums });
-  // One that failed has no files.
-  const backups = await db.backup.count({ where: { projectId, status: { notIn: ['FAILED', 'DELETED'] } } });
+  const backups = await db.backup.count({
+    where: { projectId, status: { notIn: [...filelessStatuses] }, NOT: failedAndBeingDeleted },
+  });
   const unfinished = await db.backup.count({ where: { projectId, status: { in: ['PENDING', 'RUNNING'] } } });
   return {
     INSTANCES: { used: all._count._all, reserved: placeless._count._all },

@@ -1,37 +1,22 @@
-import { z } from 'zod';
 import { freeStatuses } from '#domain/clusterStatus.ts';
 import { type DomainError, NotFoundError, PromotionUnsupportedError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { isFormerPrimary, isHealthy, wantedPrimary } from '#domain/promotion.ts';
 import type { PromotionRequest } from '#engines/engine.ts';
+import { minuteMs } from '#lib/durations.ts';
 import { clusterIsReady } from './blockers.ts';
 import { failOver } from './failOver.ts';
 import { handOver } from './handOver.ts';
-import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts } from './operation.ts';
+import { type PromoteInstanceInput, promotionInputSchema } from './promotionInput.ts';
 import { planPromotion, promotionSteps } from './promotionSteps.ts';
-
-const minuteMs = 60_000;
-
-const inputSchema = z.strictObject({
-  clusterId: clusterIdSchema,
-  /** Null: the replica that has most is elected. */
-  instanceId: z.uuid().nullish(),
-  mode: z.enum(['PLANNED', 'FAILOVER']),
-  /** Null: as the cluster's failover policy says. */
-  maxLagBytes: z.int().min(0, 'must not be negative').nullish(),
-  acceptDataLoss: z.boolean().nullish(),
-  /** Why Grove asks for it by itself. */
-  evidence: z.record(z.string(), z.json()).nullish(),
-});
-
-export type PromoteInstanceInput = z.infer<typeof inputSchema>;
+import { promotionRisks } from './warnings.ts';
 
 /** Makes a replica the primary: PLANNED hands the role over and loses nothing, FAILOVER replaces a lost primary. */
 export const promoteInstance = defineOperation<PromoteInstanceInput>({
   kind: 'PROMOTE_INSTANCE',
   permission: 'cluster:promote',
-  input: inputSchema,
+  input: promotionInputSchema,
   deadlineMs: 30 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: (facts) => [...clusterIsReady(facts.cluster, freeStatuses), ...somebodyIsFit(facts)],
@@ -40,6 +25,7 @@ export const promoteInstance = defineOperation<PromoteInstanceInput>({
     if (target === undefined) return [new NotFoundError('The instance')];
     return engine.promotion?.blockers(cluster, requestOf(cluster, input, target)) ?? [];
   },
+  warnings: promotionRisks,
   accept: async ({ record }, { cluster }, { evidence }) => {
     const primary = wantedPrimary(cluster);
     if (evidence == null || !primary) return;
@@ -64,7 +50,7 @@ function targetOf(
   return instanceId == null ? null : instances.find(({ id }) => id === instanceId);
 }
 
-export function requestOf(
+function requestOf(
   { failover }: ClusterFacts,
   { mode, maxLagBytes, acceptDataLoss }: PromoteInstanceInput,
   target: PromotionRequest['target'],

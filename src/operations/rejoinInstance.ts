@@ -9,13 +9,13 @@ import {
 } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { isHealthy, wantedPrimary } from '#domain/promotion.ts';
+import { hourMs } from '#lib/durations.ts';
 import { clusterIsReady } from './blockers.ts';
 import { joinAgain } from './bringBack.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts } from './operation.ts';
 import { instanceOf, promotionOf, verifyPresent } from './promotionSteps.ts';
 
-const hourMs = 3_600_000;
 const rejoinStep = 'rejoin';
 const verifyStep = 'verify';
 

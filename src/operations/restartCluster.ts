@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { acceptsWrites, changeableStatuses, freeStatuses } from '#domain/clusterStatus.ts';
-import { type DomainError, InstanceStatusError, NotFoundError } from '#domain/errors.ts';
+import { type DomainError, NotFoundError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { InstanceStatusError } from '#domain/instanceErrors.ts';
 import { asServing, hasServer, isBeingWorkedOn, isUnreachable } from '#domain/instanceStatus.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine } from '#engines/engine.ts';
+import { minuteMs } from '#lib/durations.ts';
 import { clusterIsReady } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { placed } from './instanceSteps.ts';
@@ -12,7 +14,6 @@ import { defineOperation, type PlannedStep, type RunContext, type StepContext } 
 import { untilWithin } from './untilWithin.ts';
 import { planSurvey, planVerify, survey, surveyStep, verifyCluster, verifyStep } from './verifyCluster.ts';
 
-const minuteMs = 60_000;
 /** A replica that does not follow its primary this long after its restart will not do so by itself. */
 const followsWithinMs = minuteMs;
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { instancesDemand } from '#domain/quota.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
+import { hourMs } from '#lib/durations.ts';
 import { damagedPart, missingPart } from './checkStoredPart.ts';
 import { removeNetwork } from './deleteCluster.ts';
 import type { OperationError } from './ending.ts';
@@ -10,8 +11,6 @@ import { type CleanUpContext, defineOperation, type RunContext } from './operati
 import { removeInstance } from './removeInstance.ts';
 import { createFromBackup, planRestore, reopenRestore, restoreInstances } from './restoreInstances.ts';
 import { nobodyMayConnect, singleInstance } from './warnings.ts';
-
-const hourMs = 3_600_000;
 
 const inputSchema = z.strictObject({
   backupId: backupIdSchema,

@@ -1,3 +1,4 @@
+import { restoreAnother } from '#domain/backupErrors.ts';
 import type { BackupFacts, BackupPartFacts } from '#domain/backupFacts.ts';
 import type { ClusterFacts, InstanceFacts, InstanceSize } from '#domain/facts.ts';
 import { restoreBlockers, restoreRequestBlockers } from '#domain/restoreBlockers.ts';
@@ -8,10 +9,9 @@ import { assertPresent } from '#lib/assertPresent.ts';
 import { lockBackup } from './backupFacts.ts';
 import { createNetwork } from './buildCluster.ts';
 import { damagedPart, findStoredPart, missingPart } from './checkStoredPart.ts';
-import { insertCluster } from './createCluster.ts';
+import { type CreateClusterInput, insertCluster } from './createCluster.ts';
 import { becomeActive, placed, planProvision, provision, provisionStep } from './instanceSteps.ts';
 import type { CreationContext, Facts, PlannedStep, RunStep, StepContext } from './operation.ts';
-import type { RestoreClusterInput } from './restoreCluster.ts';
 import { planVerify, verifyCluster, verifyStep } from './verifyCluster.ts';
 
 const partsStep = 'parts';
@@ -20,11 +20,17 @@ const restoreStep = ({ id }: InstanceFacts) => `restore:${id}`;
 const leadStep = ({ id }: InstanceFacts) => `lead:${id}`;
 const followStep = ({ id }: InstanceFacts) => `follow:${id}`;
 
+/** What is asked of a restore. What is left out is as in the backup. */
+type WantedRestore = { backupId: string } & Pick<
+  CreateClusterInput,
+  'name' | 'instanceCount' | 'engineVersion' | 'size' | 'accessRules' | 'deletionProtection'
+>;
+
 /** The rows of a cluster that is made of a backup. Throws why the backup cannot be restored so. */
 export async function createFromBackup(
   change: Change,
   context: CreationContext,
-  input: RestoreClusterInput,
+  input: WantedRestore,
 ): Promise<string> {
   const { tx } = change;
   const backup = await lockBackup(tx, input.backupId, context.projectId);
@@ -181,11 +187,16 @@ async function follow(context: StepContext, instance: InstanceFacts): Promise<{ 
   return { reason };
 }
 
-type Part = Pick<BackupPartFacts, 'id' | 'instanceName' | 'location' | 'bytes' | 'sha256'>;
+type Part = Pick<BackupPartFacts, 'id' | 'instanceName' | 'location' | 'bytes' | 'sha256'> & {
+  backup: { name: string };
+};
 
 async function partFor({ change }: StepContext, { id, name }: InstanceFacts): Promise<Part> {
   return await change(async ({ tx }) => {
-    const { restoredFrom } = await tx.instance.findUniqueOrThrow({ where: { id }, include: { restoredFrom: true } });
+    const { restoredFrom } = await tx.instance.findUniqueOrThrow({
+      where: { id },
+      select: { restoredFrom: { include: { backup: { select: { name: true } } } } },
+    });
     const { bytes, ...part } = assertPresent(restoredFrom, `the part of ${name}`);
     return { ...part, bytes: bytes === null ? null : Number(bytes) };
   });
@@ -202,13 +213,18 @@ function storedPart({ backups: { place } }: StepContext, { location, bytes, sha2
 }
 
 /** What is found wrong with a part's file is recorded: the next restore is refused at once. */
-async function noteFault<T>({ change }: StepContext, { id }: Part, work: () => Promise<T>): Promise<T> {
+async function noteFault<T>({ change }: StepContext, { id, backup }: Part, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const code = error instanceof StepFailure ? error.code : null;
+    if (!(error instanceof StepFailure)) throw error;
+    const { code, message } = error;
     const fault = code === missingPart ? 'MISSING' : code === damagedPart ? 'DAMAGED' : null;
-    if (fault !== null) await change(({ tx }) => tx.instanceBackup.update({ where: { id }, data: { fault } }));
-    throw error;
+    if (fault === null) throw error;
+    await change(({ tx }) => tx.instanceBackup.update({ where: { id }, data: { fault } }));
+    throw new StepFailure(code, `Backup "${backup.name}" cannot be restored. ${message} ${restoreAnother}`, {
+      retryable: error.retryable,
+      cause: error,
+    });
   }
 }

@@ -3,6 +3,8 @@ import { acceptsChanges, changeableStatuses, isLeaving } from '#domain/clusterSt
 import { ClusterStatusError, type DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { Prisma } from '#generated/prisma/client.ts';
+import { minuteMs } from '#lib/durations.ts';
+import { isGiven } from '#lib/isGiven.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import {
   accessRulesSchema,
@@ -13,14 +15,11 @@ import {
   failoverSchema,
 } from './inputs.ts';
 import { defineOperation, type PlannedStep, type RunContext, type StepContext } from './operation.ts';
-import { nobodyMayConnect, sessionsEnd } from './warnings.ts';
+import { nobodyMayConnect, nobodyToWaitFor, sessionsEnd } from './warnings.ts';
 
-const minuteMs = 60_000;
 const inForceStep = 'in-force';
 const synchronousStep = 'synchronous';
 const accessStep = ({ id }: InstanceFacts) => `access:${id}`;
-
-const changes = <T>(value: T | null | undefined): value is T => value !== null && value !== undefined;
 
 const inputSchema = z
   .strictObject({
@@ -32,7 +31,7 @@ const inputSchema = z
     backupPolicy: backupPolicySchema.nullish(),
   })
   .refine(
-    ({ clusterId, ...wanted }) => Object.values(wanted).some(changes),
+    ({ clusterId, ...wanted }) => Object.values(wanted).some(isGiven),
     'must say what to change: accessRules, deletionProtection, synchronous, failover, backupPolicy, or several of these',
   );
 
@@ -42,47 +41,49 @@ export type UpdateClusterInput = z.infer<typeof inputSchema>;
 export const updateCluster = defineOperation<UpdateClusterInput>({
   kind: 'UPDATE_CLUSTER',
   permission: 'cluster:update',
-  inputPermissions: ({ deletionProtection }) => (changes(deletionProtection) ? ['cluster:protect'] : []),
+  inputPermissions: ({ deletionProtection }) => (isGiven(deletionProtection) ? ['cluster:protect'] : []),
   input: inputSchema,
   deadlineMs: 5 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => [...clusterIsThere(cluster), ...clusterIsFree(cluster), ...isStaying(cluster)],
   inputBlockers: ({ cluster }, { accessRules, synchronous }) =>
-    changes(accessRules) || changes(synchronous) ? isServing(cluster) : [],
-  warnings: ({ cluster }, { accessRules }) =>
-    changes(accessRules) ? [...nobodyMayConnect(cluster, accessRules), ...sessionsEnd(cluster, accessRules)] : [],
+    isGiven(accessRules) || isGiven(synchronous) ? isServing(cluster) : [],
+  warnings: ({ cluster }, { accessRules, synchronous }) => [
+    ...nobodyToWaitFor(cluster, synchronous ?? false),
+    ...(isGiven(accessRules) ? [...nobodyMayConnect(cluster, accessRules), ...sessionsEnd(cluster, accessRules)] : []),
+  ],
   accept: async (change, { cluster }, input) => {
     const { accessRules, deletionProtection, synchronous, failover, backupPolicy } = input;
-    const guarded = changes(deletionProtection) ? { deletionProtection } : {};
-    const rules = changes(accessRules) ? { accessRules } : {};
+    const guarded = isGiven(deletionProtection) ? { deletionProtection } : {};
+    const rules = isGiven(accessRules) ? { accessRules } : {};
     const data = {
       ...guarded,
-      ...(changes(accessRules) ? { accessRules, accessRulesInForce: false } : {}),
+      ...(isGiven(accessRules) ? { accessRules, accessRulesInForce: false } : {}),
       // Said of the cluster only while it is true: not before every commit waits, and not after one may not.
       ...(synchronous === false ? { synchronous } : {}),
       ...failoverColumns(failover),
     };
-    const policy = changes(backupPolicy) ? { backupPolicy: backupPolicyOf(backupPolicy) } : {};
+    const policy = isGiven(backupPolicy) ? { backupPolicy: backupPolicyOf(backupPolicy) } : {};
     const stored = policy.backupPolicy === null ? { backupPolicy: Prisma.DbNull } : policy;
     await change.tx.cluster.update({ where: { id: cluster.id }, data: { ...data, ...(stored as object) } });
     const payload = {
       cluster: cluster.name,
       ...rules,
-      ...(changes(accessRules) ? { accessRulesInForce: false } : {}),
+      ...(isGiven(accessRules) ? { accessRulesInForce: false } : {}),
       ...guarded,
-      ...(changes(synchronous) ? { synchronous } : {}),
+      ...(isGiven(synchronous) ? { synchronous } : {}),
       ...policy,
-      ...(changes(failover) ? { failover: JSON.parse(JSON.stringify(failover)) } : {}),
+      ...(isGiven(failover) ? { failover: JSON.parse(JSON.stringify(failover)) } : {}),
     };
     change.record({ type: 'CLUSTER_UPDATED', clusterId: cluster.id, payload });
   },
   plan: ({ cluster }, { accessRules, synchronous }) => [
-    ...(changes(synchronous) ? [planSynchronous] : []),
-    ...(changes(accessRules) ? planAccess(cluster) : []),
+    ...(isGiven(synchronous) ? [planSynchronous] : []),
+    ...(isGiven(accessRules) ? planAccess(cluster) : []),
   ],
   run: async (context, { accessRules, synchronous }) => {
-    if (changes(synchronous)) await context.step(synchronousStep, (step) => applySynchronous(step, synchronous));
-    if (changes(accessRules)) await applyAccess(context);
+    if (isGiven(synchronous)) await context.step(synchronousStep, (step) => applySynchronous(step, synchronous));
+    if (isGiven(accessRules)) await applyAccess(context);
     return {};
   },
   lifecycle: { onSuccess: null, onFailure: null },

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { instancesDemand } from '#domain/quota.ts';
 import type { Change } from '#events/transact.ts';
+import { hourMs } from '#lib/durations.ts';
 import { removeNetwork } from './deleteCluster.ts';
 import { backupIdSchema } from './inputs.ts';
 import { defineOperation, type RunStep } from './operation.ts';
@@ -9,7 +10,6 @@ import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
 import { isWhole, takeBackCluster, takenBack } from './restoreCluster.ts';
 import { createFromBackup, planRestore, restoreInstances } from './restoreInstances.ts';
 
-const hourMs = 3_600_000;
 const recordStep = 'record';
 const removeNetworkStep = 'remove:network';
 

@@ -1,5 +1,7 @@
 import type { AccessRule, ClusterFacts } from '#domain/facts.ts';
 import type { Warning } from '#domain/warning.ts';
+import type { PromotionMode } from '#engines/engine.ts';
+import type { Facts } from './operation.ts';
 
 /** The data goes with the cluster; its backups stay. */
 export function dataLoss({ name, instances }: ClusterFacts): Warning[] {
@@ -29,4 +31,43 @@ export function singleInstance({ name, instances }: ClusterFacts): Warning[] {
   if (instances.length !== 1) return [];
   const message = `Cluster "${name}" has one instance: while its server is away nothing serves, and no other has its data.`;
   return [{ code: 'NO_FAILOVER_TARGET', message }];
+}
+
+/** Commits can wait for a replica only where there is one. */
+export function nobodyToWaitFor({ name, instances }: ClusterFacts, synchronous: boolean): Warning[] {
+  if (!synchronous || instances.length > 1) return [];
+  const message = `Cluster "${name}" has no replica: with synchronous its commits wait for nobody until it has one.`;
+  return [{ code: 'NO_EFFECT', message }];
+}
+
+type AskedPromotion = { mode: PromotionMode; acceptDataLoss?: boolean | null | undefined };
+
+/** What a promotion may cost, and what was accepted for nothing. */
+export function promotionRisks(facts: Facts, { mode, acceptDataLoss }: AskedPromotion): Warning[] {
+  const { name, synchronous } = facts.cluster;
+  const idle = acceptDataLoss === true ? acceptedInVain(name, { mode, synchronous }) : [];
+  return [...(mode === 'FAILOVER' ? writesMayBeLost(facts) : []), ...idle];
+}
+
+/** A synchronous cluster all of whose replicas are seen has every acknowledged write on one of them. */
+function writesMayBeLost({ cluster, engine }: Facts): Warning[] {
+  const unseen = cluster.synchronous ? (engine.promotion?.unseen(cluster) ?? []) : [];
+  if (cluster.synchronous && unseen.length === 0) return [];
+  const why = cluster.synchronous
+    ? `${unseen.join(', ')} may have writes that no other replica has`
+    : 'its replication is asynchronous, and writes that have reached no replica are lost';
+  return [
+    { code: 'WRITES_MAY_BE_LOST', message: `Acknowledged writes of cluster "${cluster.name}" may be lost: ${why}.` },
+  ];
+}
+
+function acceptedInVain(name: string, { mode, synchronous }: { mode: PromotionMode; synchronous: boolean }): Warning[] {
+  if (mode === 'PLANNED') {
+    return [
+      { code: 'NO_EFFECT', message: 'acceptDataLoss changes nothing: a promotion of mode PLANNED loses nothing.' },
+    ];
+  }
+  if (synchronous) return [];
+  const message = `acceptDataLoss changes nothing: cluster "${name}" is not synchronous. How far a replica may lag is said by maxLagBytes.`;
+  return [{ code: 'NO_EFFECT', message }];
 }

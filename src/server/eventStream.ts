@@ -15,10 +15,11 @@ const PING_MS = 12_000;
  */
 export function useEventStream(closing: () => boolean): Plugin {
   return {
-    onResultProcess({ result, resultProcessor, setResultProcessor }) {
+    onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
       if (!isAsyncIterable(result)) return;
-      // Yoga has looked at what the client accepts before: it has chosen its own event stream, or nothing.
-      if (resultProcessor === undefined)
+      // Yoga has looked at what the client accepts before: it has chosen its own event stream, or nothing. A client that says
+      // nothing of it expects JSON (GraphQL over HTTP), where yoga would take it to accept everything.
+      if (resultProcessor === undefined || request.headers.get('accept') === null)
         setResultProcessor((_result, fetchAPI) => notAcceptable(result, fetchAPI), JSON_TYPE);
       else setResultProcessor((_result, fetchAPI) => eventStream(result, fetchAPI, closing), MEDIA_TYPE);
     },

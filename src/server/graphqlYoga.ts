@@ -1,11 +1,11 @@
+import type { GraphQLSchema } from 'graphql';
 import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'graphql-yoga';
 import type { Actor } from '#domain/actor.ts';
-import { createContext } from '#graphql/context.ts';
+import { createContext, type GraphqlDeps } from '#graphql/context.ts';
 import { useEventStream } from './eventStream.ts';
 import type { KeyWatch } from './keyWatch.ts';
 import { useLastEventId } from './lastEventId.ts';
 import { maskError } from './maskError.ts';
-import type { ServerDeps } from './server.ts';
 import { useSharedExecution } from './sharedExecution.ts';
 import { useTokenLimit } from './tokenLimit.ts';
 
@@ -21,7 +21,7 @@ export type GraphqlYoga = YogaServerInstance<Caller, ReturnType<typeof createCon
 
 /** Parses, validates and executes for both transports. Who calls is decided before it. */
 export function createGraphqlYoga(
-  deps: Pick<ServerDeps, 'schema' | 'operations' | 'feed'>,
+  deps: GraphqlDeps & { schema: GraphQLSchema },
   { keyWatch, closing }: { keyWatch: KeyWatch; closing: () => boolean },
 ): GraphqlYoga {
   const { logger } = deps.operations;

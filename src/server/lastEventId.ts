@@ -26,7 +26,7 @@ export function useLastEventId(): Plugin {
 type Subscription = { schema: GraphQLSchema; document: DocumentNode; operationName?: string | null | undefined };
 
 /** The document with `after: cursor` in the subscription's root field, if that takes a cursor. The given one is shared: never changed. */
-export function resumeAfter({ schema, document, operationName }: Subscription, cursor: string): DocumentNode {
+function resumeAfter({ schema, document, operationName }: Subscription, cursor: string): DocumentNode {
   const operation = getOperationAST(document, operationName);
   const fields = schema.getSubscriptionType()?.getFields() ?? {};
   if (operation?.operation !== 'subscription') return document;

@@ -1,3 +1,4 @@
+import { dayMs } from '#lib/durations.ts';
 /** How webhooks are delivered. */
 export type DeliveryOptions = {
   /** How long a request may take, from the look-up of the name to the end of the answer. */
@@ -25,8 +26,6 @@ export type DeliveryOptions = {
   /** And for how long. */
   deliveriesKeptForMs: number;
 };
-
-const dayMs = 86_400_000;
 
 export const deliveryDefaults: DeliveryOptions = {
   timeoutMs: 10_000,

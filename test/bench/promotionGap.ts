@@ -143,6 +143,7 @@ async function writesAgain(writer: RecordingWriter, before: number): Promise<voi
   }
 }
 
+/** Asked now and then: a subscription would be load beside what is measured. */
 async function settled({ client, clusterId }: Scene): Promise<void> {
   const deadline = performance.now() + 120_000;
   for (;;) {

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { onTestFinished } from 'vitest';
-import type { CliHost } from '#cli/command.ts';
+import { expect, onTestFinished } from 'vitest';
+import type { CliHost } from '#cli/cliHost.ts';
 import { runCli } from '#cli/runCli.ts';
 
 export const groveMain = resolve(import.meta.dirname, '../../src/main.ts');
@@ -49,6 +49,14 @@ export function person(environment: Record<string, string> = {}) {
       return { code, out: out(), err: err() };
     },
   };
+}
+
+/** Somebody who has signed in there. */
+export async function signedInPerson({ url, key }: { url: string; key: string }) {
+  const who = person();
+  const { code, err } = await who.grove(['login', '--url', url], `${key}\n`);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  return who;
 }
 
 function collected(stream: NodeJS.ReadableStream): () => string {

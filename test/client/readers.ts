@@ -4,7 +4,8 @@ import type { Client } from 'graphql-ws';
 import { onTestFinished } from 'vitest';
 import { ResumeLink } from '#client/apollo.ts';
 import { iterateWithResume } from '#client/iterateWithResume.ts';
-import { type ResumeOptions, type ResumeRequest, subscribeWithResume } from '#client/subscribeWithResume.ts';
+import type { ResumeOptions, ResumeRequest } from '#client/resumption.ts';
+import { subscribeWithResume } from '#client/subscribeWithResume.ts';
 import { resumeExchange } from '#client/urql.ts';
 import type { Shape } from '../support/apiClient.ts';
 

@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { revokeApiKey } from '#auth/revokeApiKey.ts';
 import { createGroveClient } from '#client/createGroveClient.ts';
 import { iterateWithResume } from '#client/iterateWithResume.ts';
-import { type StreamStatus, subscribeWithResume } from '#client/subscribeWithResume.ts';
+import type { StreamStatus } from '#client/resumption.ts';
+import { subscribeWithResume } from '#client/subscribeWithResume.ts';
 import { EPOCH_BYTES, encodeCursor } from '#events/cursor.ts';
 import { transact } from '#events/transact.ts';
 import { insertCluster, insertOperation } from '../graphql/graphqlWorld.ts';
@@ -115,7 +116,8 @@ describe.each(names)('%s', (name) => {
     await expect.poll(() => told.errors.length, { timeout: 3_000 }).toBe(1);
     expect(String((told.errors[0] as Error).message)).toContain('4403');
     const connections = proxy.connections();
-    await delay(300);
+    // Nothing announces that nobody comes back: three times the longest pause between attempts.
+    await delay(3 * backoff.longestMs);
     expect(proxy.connections()).toBe(connections);
   });
 

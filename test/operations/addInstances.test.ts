@@ -162,8 +162,24 @@ describe('addInstances', () => {
       { instances: [{ name: 'a' }, { name: 'a' }] },
       { code: 'INVALID_INPUT', fields: [{ path: 'instances' }] },
     ],
-    ['neither count nor instances', {}, { code: 'INVALID_INPUT', fields: [{ path: 'count' }] }],
-    ['both', { count: 1, instances: [{}] }, { code: 'INVALID_INPUT', fields: [{ path: 'count' }] }],
+    [
+      'neither count nor instances',
+      {},
+      { code: 'INVALID_INPUT', fields: [{ path: 'count', message: 'must be given, or instances instead of it' }] },
+    ],
+    [
+      'both',
+      { count: 1, instances: [{}] },
+      {
+        code: 'INVALID_INPUT',
+        fields: [
+          {
+            path: 'count',
+            message: 'must not be given together with instances: one of the two says how many there are to be',
+          },
+        ],
+      },
+    ],
     ['none', { count: 0 }, { code: 'INVALID_INPUT', fields: [{ path: 'count' }] }],
     ['an empty list', { instances: [] }, { code: 'INVALID_INPUT', fields: [{ path: 'instances' }] }],
     ['a bad name', { instances: [{ name: 'A' }] }, { code: 'INVALID_INPUT', fields: [{ path: 'instances.0.name' }] }],

@@ -10,7 +10,9 @@ import { cancelOperation } from '#operations/cancelOperation.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { deleteBackup } from '#operations/deleteBackup.ts';
 import { deleteCluster } from '#operations/deleteCluster.ts';
+import { planOperation } from '#operations/planOperation.ts';
 import { previewRestore } from '#operations/previewRestore.ts';
+import { projectQuota } from '#operations/projectQuota.ts';
 import { restoreCluster } from '#operations/restoreCluster.ts';
 import { retryOperation } from '#operations/retryOperation.ts';
 import { runOperation } from '#operations/runOperation.ts';
@@ -257,13 +259,15 @@ describe('restoreCluster', () => {
     'takes back all that it made where it finds a part %s',
     async (code) => {
       const cluster = await orders();
-      const backup = await backedUp(cluster);
+      const backup = await backedUp(cluster, { name: 'nightly' });
       await during('restore again-2', async () => {
         throw new StepFailure(code, 'The part of orders-2 is no good.');
       });
       const operation = await restored(cluster.actor, backup.id);
       undisturbed();
-      expect(operation).toMatchObject({ status: 'FAILED', error: { code }, cluster: { status: 'DELETED' } });
+      const message =
+        'Backup "nightly" cannot be restored. The part of orders-2 is no good. Restore another backup of the cluster, or take a new one.';
+      expect(operation).toMatchObject({ status: 'FAILED', error: { code, message }, cluster: { status: 'DELETED' } });
       expect(await statusesOf(operation.clusterId)).toEqual(['REMOVED', 'REMOVED']);
       expect(grove.machines.calls.slice(-3)).toEqual(
         expect.arrayContaining(['destroy again-1', 'destroy again-2', 'destroy network']),
@@ -272,7 +276,10 @@ describe('restoreCluster', () => {
       await expect(retry).rejects.toMatchObject({ code: 'OPERATION_NOT_RETRYABLE' });
       const second = accept(grove.deps, cluster.actor, restoreCluster, { backupId: backup.id, name: 'again' }, options);
       const refusal = code === 'BACKUP_PART_MISSING' ? 'INCOMPLETE_BACKUP' : 'BACKUP_NOT_RESTORABLE';
-      await expect(second).rejects.toMatchObject({ code: refusal });
+      await expect(second).rejects.toMatchObject({
+        code: refusal,
+        message: expect.stringMatching(/^Backup "nightly" .*orders-2 are .* Restore another backup/),
+      });
     },
   );
 
@@ -319,6 +326,27 @@ describe('deleteBackup', () => {
       status: 'DELETED',
       deletedAt,
     });
+  });
+
+  test('gives back what the backup takes of the quota, which is nothing where it failed', async () => {
+    const cluster = await orders();
+    const { actor, clusterId } = cluster;
+    const used = async () =>
+      (await projectQuota(grove.deps, grove.deps.db, actor.projectId)).find(({ resource }) => resource === 'BACKUPS')
+        ?.used;
+    const backup = await backedUp(cluster);
+    await during('back up orders-2', () => Promise.reject(new StepFailure('BACKUP_FAILED', 'The disk is full.')));
+    const failed = await backedUp(cluster);
+    undisturbed();
+    const changeBy = async (backupId: string) =>
+      (await planOperation(grove.deps, actor, deleteBackup, { clusterId, backupId }, options)).quota;
+    expect(await changeBy(backup.id)).toMatchObject([{ resource: 'BACKUPS', used: 1, change: -1 }]);
+    expect(await changeBy(failed.id)).toEqual([]);
+    const { operationId } = await remove(cluster, failed.id);
+    expect(await used()).toBe(1);
+    await runOperation(grove.deps, operationId, never);
+    await runOperation(grove.deps, (await remove(cluster, backup.id)).operationId, never);
+    expect(await used()).toBe(0);
   });
 
   test('is refused while the backup is restored, and a restore while it is removed', async () => {

@@ -12,8 +12,10 @@ import { loadOneClusterFacts } from '#operations/clusterFacts.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { clusterActions, definitionOf } from '#operations/definitions.ts';
 import { deleteCluster } from '#operations/deleteCluster.ts';
+import { dropInstances } from '#operations/dropInstances.ts';
 import type { OperationDefinition } from '#operations/operation.ts';
 import { planOperation } from '#operations/planOperation.ts';
+import { promoteInstance } from '#operations/promoteInstance.ts';
 import { runOperation } from '#operations/runOperation.ts';
 import { updateCluster } from '#operations/updateCluster.ts';
 import { updateProject } from '#operations/updateProject.ts';
@@ -53,9 +55,9 @@ async function plan<Input>(
   }
 }
 
-async function builtCluster(): Promise<{ actor: Actor; clusterId: string }> {
+async function builtCluster(input: object = {}): Promise<{ actor: Actor; clusterId: string }> {
   const actor = await grove.createActor();
-  const { clusterId, operationId } = await accept(grove.deps, actor, createCluster, orders, once);
+  const { clusterId, operationId } = await accept(grove.deps, actor, createCluster, { ...orders, ...input }, once);
   await runOperation(grove.deps, operationId, never);
   return { actor, clusterId };
 }
@@ -141,6 +143,48 @@ describe('a dry run', () => {
     expect(steps).toEqual([]);
     const creation = await plan(actor, createCluster, { ...orders, engineVersion: '1', instanceCount: 17 });
     expect(codesOf(creation.blockers)).toEqual(['ENGINE_UNAVAILABLE', 'TOPOLOGY', 'NAME_TAKEN']);
+  });
+
+  test('tells once what stands against the cluster and against the input alike', async () => {
+    const { actor, clusterId } = await builtCluster({ instanceCount: 1 });
+    const [only] = await grove.deps.db.instance.findMany({ where: { clusterId } });
+    const drop = await plan(actor, dropInstances, { clusterId, instanceIds: [only?.id] });
+    expect(codesOf(drop.blockers)).toEqual(['MINIMUM_INSTANCES', 'PRIMARY_NOT_DROPPABLE']);
+    const promotion = await plan(actor, promoteInstance, { clusterId, mode: 'PLANNED' });
+    expect(codesOf(promotion.blockers)).toEqual(['INSTANCE_NOT_PROMOTABLE']);
+  });
+
+  test('of a promotion tells what it may cost, and what was accepted for nothing', async () => {
+    const { actor, clusterId } = await builtCluster();
+    const warningsOf = async (input: object) =>
+      (await plan(actor, promoteInstance, { clusterId, ...input })).warnings.map(({ code }) => code);
+    expect(await warningsOf({ mode: 'PLANNED' })).toEqual([]);
+    expect(await warningsOf({ mode: 'PLANNED', acceptDataLoss: true })).toEqual(['NO_EFFECT']);
+    expect(await warningsOf({ mode: 'FAILOVER' })).toEqual(['WRITES_MAY_BE_LOST']);
+    expect(await warningsOf({ mode: 'FAILOVER', acceptDataLoss: true })).toEqual(['WRITES_MAY_BE_LOST', 'NO_EFFECT']);
+    await grove.deps.db.cluster.update({ where: { id: clusterId }, data: { synchronous: true } });
+    expect(await warningsOf({ mode: 'FAILOVER' })).toEqual([]);
+    await grove.deps.db.instance.updateMany({
+      where: { clusterId, name: 'orders-2' },
+      data: { agentLostAt: new Date() },
+    });
+    expect(await warningsOf({ mode: 'FAILOVER', acceptDataLoss: true })).toEqual(['WRITES_MAY_BE_LOST']);
+  });
+
+  test('tells that a cluster without a replica is synchronous in name only', async () => {
+    const actor = await grove.createActor();
+    const alone = { ...orders, instanceCount: 1, synchronous: true };
+    const told = async (input: object) => (await plan(actor, createCluster, input)).warnings.map(({ code }) => code);
+    expect(await told(alone)).toEqual(['NO_FAILOVER_TARGET', 'NO_EFFECT']);
+    expect(await told({ ...alone, instanceCount: 2 })).toEqual([]);
+    const one = await builtCluster({ instanceCount: 1 });
+    const { warnings } = await plan(one.actor, updateCluster, { clusterId: one.clusterId, synchronous: true });
+    expect(warnings).toEqual([
+      {
+        code: 'NO_EFFECT',
+        message: 'Cluster "orders" has no replica: with synchronous its commits wait for nobody until it has one.',
+      },
+    ]);
   });
 
   test('of more than the project may have names each resource', async () => {
@@ -243,7 +287,10 @@ async function agree(
   );
   const { blockers, steps } = await plan(actor, definition, input);
   const ofInput = definition.inputBlockers?.(facts, definition.input.parse(input)) ?? [];
-  expect(blockers).toEqual([...told.blockers, ...ofInput]);
+  const all = [...told.blockers, ...ofInput];
+  expect(blockers).toEqual(
+    all.filter(({ message }, position) => all.findIndex((it) => it.message === message) === position),
+  );
   const [blocker] = blockers;
   const accepted = accept(grove.deps, actor, definition, input, once);
   if (blocker) {

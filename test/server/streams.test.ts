@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -133,6 +136,27 @@ describe('streams', () => {
     expect(response.status).toBe(406);
     expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'NOT_ACCEPTABLE' } }] });
   });
+
+  test.each(['POST', 'GET'] as const)(
+    'are refused to a client that says nothing of what it accepts, by %s',
+    async (method) => {
+      const { url, key } = await createServerWorld(operations);
+      const target = method === 'GET' ? `?query=${encodeURIComponent(everything)}` : '';
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+      const asking = request(`${url}/graphql${target}`, { method, headers });
+      asking.end(method === 'POST' ? JSON.stringify({ query: everything }) : undefined);
+      const [response] = (await once(asking, 'response')) as [IncomingMessage];
+      expect(response.statusCode).toBe(406);
+      expect(await json(response)).toEqual({
+        errors: [
+          {
+            message: 'A subscription is answered as text/event-stream: accept that, or subscribe over a WebSocket.',
+            extensions: { code: 'NOT_ACCEPTABLE' },
+          },
+        ],
+      });
+    },
+  );
 
   test('who revokes the own key hears of it', async () => {
     const { post, createKey } = await createServerWorld(operations);

@@ -359,15 +359,24 @@ describe('graphql-transport-ws', () => {
     test('Next follows Next, and the client’s Complete ends it: nothing comes after', async () => {
       const { signedIn, write, feed } = await world({ feed: { heartbeatMs: 30 } });
       const socket = await signedIn();
-      socket.send(subscribe('s', stream.replace('events {', `events(after: "${feed.encode(0n)}") {`)));
+      const fromTheBeginning = stream.replace('events {', `events(after: "${feed.encode(0n)}") {`);
+      socket.send(subscribe('s', fromTheBeginning));
       for (let count = 0; count < 3; count += 1) expect(await socket.next()).toMatchObject({ type: 'next', id: 's' });
       socket.send({ type: 'complete', id: 's' });
       await socket.settled();
-      const before = socket.unread.length;
-      await write('after');
-      await delay(100);
-      expect(socket.unread).toHaveLength(before);
       expect(socket.unread.every(({ type }) => type === 'next')).toBe(true);
+      const before = socket.unread.length;
+      socket.send(subscribe('neighbour', fromTheBeginning));
+      await write('after');
+      // The neighbour is told of the event, and then is sent a heartbeat: the other one would have had both by then.
+      const later = () => socket.unread.slice(before);
+      const heartbeatAfterTheEvent = () => {
+        const texts = later().map((message) => JSON.stringify(message));
+        const at = texts.findIndex((text) => text.includes('"after"'));
+        return at >= 0 && texts.slice(at).some((text) => text.includes('"Heartbeat"'));
+      };
+      await expect.poll(heartbeatAfterTheEvent, { interval: 5, timeout: 5_000 }).toBe(true);
+      expect(new Set(later().map(({ id }) => id))).toEqual(new Set(['neighbour']));
     });
 
     test('the id is free again behind the client’s Complete', async () => {

@@ -4,6 +4,8 @@ import { isFormerPrimary, isHealthy, wantedPrimary } from '#domain/promotion.ts'
 import type { Candidate, Promotion } from '#engines/engine.ts';
 import type { FakeMachines } from './fakeMachines.ts';
 
+const replicasOf = (cluster: ClusterFacts) => cluster.instances.filter(({ id }) => id !== wantedPrimary(cluster)?.id);
+
 type FakePromotionDeps = {
   called(call: string, signal?: AbortSignal): Promise<void>;
   observe: FakeMachines['observe'];
@@ -12,12 +14,17 @@ type FakePromotionDeps = {
 /** The promotion of fake machines: whoever is a healthy replica can take over, and each call changes what is observed. */
 export function fakePromotion({ called, observe }: FakePromotionDeps): Promotion {
   const candidates = (cluster: ClusterFacts): Candidate[] =>
-    cluster.instances
-      .filter((instance) => instance.id !== wantedPrimary(cluster)?.id && isHealthy(instance))
+    replicasOf(cluster)
+      .filter(isHealthy)
       .map((instance) => ({ instance, lagBytes: 0 }));
   return {
     candidates,
-    unseen: () => [],
+    unseen: (cluster) =>
+      cluster.synchronous
+        ? replicasOf(cluster)
+            .filter((one) => !isHealthy(one))
+            .map(({ name }) => name)
+        : [],
     blockers(cluster, { mode, target, acceptDataLoss }) {
       const primary = wantedPrimary(cluster);
       const healthy = primary !== undefined && isHealthy(primary);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { createWebhook } from '#webhooks/createWebhook.ts';
 import type { Resolve } from '#webhooks/guardedLookup.ts';
 import { updateWebhook } from '#webhooks/updateWebhook.ts';
 import { startReceiver } from './receiver.ts';
@@ -94,10 +95,15 @@ test('a URL that cannot be meant is refused at once, with the way out', async ()
   const project = await world.createProject();
   const refused = { ...world.deps, webhookNetworks: [] };
   const { webhookId } = await project.create({ url: 'https://hooks.example.com/' });
-  await expect(updateWebhook(refused, project.actor, { webhookId, url: 'https://127.1/' })).rejects.toMatchObject({
+  const fault = {
     code: 'INVALID_INPUT',
     message: `url: ${notPublic}. Whoever runs this Grove can allow networks with GROVE_WEBHOOK_ALLOW_PRIVATE.`,
-  });
+  };
+  const changed = updateWebhook(refused, project.actor, { webhookId, url: 'https://127.1/' });
+  await expect(changed).rejects.toMatchObject(fault);
+  for (const url of ['https://localhost/', 'https://[::1]/']) {
+    await expect(createWebhook(refused, project.actor, { url })).rejects.toMatchObject(fault);
+  }
 });
 
 const hasOpenssl = (() => {

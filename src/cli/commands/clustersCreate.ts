@@ -1,19 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { CliError } from '../cliError.ts';
 import { defineCommand } from '../command.ts';
-import { exitCodes } from '../exitCodes.ts';
-import { followOperation } from '../followOperation.ts';
+import { requestOperation, requestOptions } from '../requestOperation.ts';
 import { wholeNumber } from '../wholeNumber.ts';
 
-const document = /* GraphQL */ `mutation ($input: CreateClusterInput!) {
-  createCluster(input: $input) {
-    ... on CreateClusterPayload { cluster { id name status } operation { id status } }
-    ... on Error { code message }
-    ... on InvalidInputError { fields { path message } }
-  }
-}`;
-
-type Payload = { cluster: { id: string; name: string; status: string }; operation: { id: string; status: string } };
 type Size = { 'cpu-millis'?: string; 'memory-mib'?: string; 'storage-gib'?: string };
 
 export const clustersCreate = defineCommand({
@@ -38,28 +27,21 @@ export const clustersCreate = defineCommand({
       meaning: 'a network that may connect; more than once for more. Default: this host',
     },
     protect: { type: 'boolean', meaning: 'protect it from deletion' },
-    'idempotency-key': { type: 'string', value: 'TEXT', meaning: 'the same text again asks for nothing new' },
-    wait: { type: 'boolean', meaning: 'tell the steps until it has ended; exit with 1 if it failed' },
+    ...requestOptions,
   },
   async run(invocation) {
-    const { argument: name, values, api, say, tell } = invocation;
+    const { argument: name, values } = invocation;
     const size = sizeOf(values);
     const input = {
       name,
       engine: values.engine ?? 'postgresql',
       instanceCount: wholeNumber('instances', values.instances) ?? 1,
-      idempotencyKey: values['idempotency-key'] ?? randomUUID(),
       ...(values['engine-version'] === undefined ? {} : { engineVersion: values['engine-version'] }),
       ...(size === null ? {} : { size }),
       ...(values.allow === undefined ? {} : { accessRules: values.allow.map((cidr) => ({ cidr })) }),
       ...(values.protect === undefined ? {} : { deletionProtection: values.protect }),
     };
-    const { cluster, operation } = await (await api()).mutate<Payload>(document, { input });
-    tell({ cluster, operation });
-    say(`${cluster.name} is ${cluster.status}.`);
-    if (values.wait) return await followOperation(invocation, operation.id);
-    say(`Follow it with: grove operations watch ${operation.id}`);
-    return exitCodes.done;
+    return await requestOperation(invocation, { mutation: 'createCluster', input });
   },
 });
 

@@ -1,6 +1,7 @@
 import { createGroveClient } from '#client/createGroveClient.ts';
 import { keyRefused } from '../api.ts';
-import { type CliHost, defineCommand } from '../command.ts';
+import type { CliHost } from '../cliHost.ts';
+import { defineCommand } from '../command.ts';
 import { exitCodes } from '../exitCodes.ts';
 import { refusalOf } from '../refusalOf.ts';
 import { followProject } from '../watch/followProject.ts';

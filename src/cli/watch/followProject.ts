@@ -1,5 +1,5 @@
 import type { Client } from 'graphql-ws';
-import type { Result, StreamStatus } from '#client/index.ts';
+import type { Result, ResumableSubscription, StreamStatus } from '#client/index.ts';
 import { subscribeWithResume } from '#client/subscribeWithResume.ts';
 import { clusterNow, eventsWithState, newestEvents, state } from './documents.ts';
 import {
@@ -29,7 +29,7 @@ export type FollowedProject = {
   /** Whose observations are read anew, every two seconds: the first one each time, the others by turns. */
   lookAt(clusterIds: readonly string[]): void;
   /** Settles when the stream has ended for good: rejects with the reason. */
-  ended: Promise<void>;
+  readonly ended: Promise<void>;
   close(): void;
 };
 
@@ -45,88 +45,107 @@ const LOOK_MS = 2_000;
 
 /** Follows a project by one stream of its log, whose events carry the state; at a gap, and at the beginning, the state is read whole. */
 export function followProject(client: Client): FollowedProject {
-  const end = Promise.withResolvers<void>();
-  const listeners = new Set<() => void>();
-  let followed: Followed = { project: emptyProject, connection: { state: 'connecting' }, lastMessageAt: null };
-  const change = (changed: Partial<Followed>) => {
-    followed = { ...followed, ...changed };
-    for (const listener of listeners) listener();
-  };
-  const changeProject = (how: (project: Project) => Project) =>
-    change({ project: how(followed.project), lastMessageAt: Date.now() });
+  return new ProjectFollower(client);
+}
 
-  let hasBegun = false;
-  let isRead = false;
-  async function readState(): Promise<void> {
+class ProjectFollower implements FollowedProject {
+  readonly #client: Client;
+  readonly #listeners = new Set<() => void>();
+  readonly #end = Promise.withResolvers<void>();
+  readonly #stream: ResumableSubscription;
+  readonly #timer: NodeJS.Timeout;
+  #followed: Followed = { project: emptyProject, connection: { state: 'connecting' }, lastMessageAt: null };
+  #hasBegun = false;
+  #isRead = false;
+  #lookedAt: readonly string[] = [];
+  #turn = 0;
+
+  constructor(client: Client) {
+    this.#client = client;
+    this.#stream = subscribeWithResume<{ events: Message }>(
+      client,
+      { query: eventsWithState },
+      {
+        next: ({ data }) => this.#take(data?.events ?? {}),
+        error: this.#end.reject,
+        complete: () => this.#end.resolve(),
+      },
+      { onStatus: (connection) => this.#connectionIs(connection) },
+    );
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+  }
+
+  readonly current = (): Followed => this.#followed;
+
+  readonly subscribe = (onChange: () => void): (() => void) => {
+    this.#listeners.add(onChange);
+    return () => this.#listeners.delete(onChange);
+  };
+
+  get ended(): Promise<void> {
+    return this.#end.promise;
+  }
+
+  lookAt(clusterIds: readonly string[]): void {
+    this.#lookedAt = clusterIds;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#stream.unsubscribe();
+    this.#end.resolve();
+  }
+
+  #change(changed: Partial<Followed>): void {
+    this.#followed = { ...this.#followed, ...changed };
+    for (const listener of this.#listeners) listener();
+  }
+
+  #changeProject(how: (project: Project) => Project): void {
+    this.#change({ project: how(this.#followed.project), lastMessageAt: Date.now() });
+  }
+
+  #take({ events = [], reason }: Partial<Message>): void {
+    this.#hasBegun = true;
+    if (reason !== undefined) this.#isRead = false;
+    this.#changeProject((project) => ({ ...withEvents(project, events), gap: reason ?? project.gap }));
+    void this.#readState();
+  }
+
+  #connectionIs(connection: StreamStatus): void {
+    const isLive = connection.state === 'live';
+    this.#change({ connection, ...(isLive ? { lastMessageAt: Date.now() } : {}) });
+    if (isLive) void this.#readState();
+  }
+
+  async #readState(): Promise<void> {
     // Not before the stream has begun: whatever changes after that is told by it.
-    if (isRead || !hasBegun) return;
-    isRead = true;
+    if (this.#isRead || !this.#hasBegun) return;
+    this.#isRead = true;
     try {
-      const { viewer, clusters, operations } = await ask<StateAnswer>(client, state);
-      const { events } = await ask<{ events: { nodes: WatchedEvent[] } }>(client, newestEvents);
+      const { viewer, clusters, operations } = await ask<StateAnswer>(this.#client, state);
+      const { events } = await ask<{ events: { nodes: WatchedEvent[] } }>(this.#client, newestEvents);
       const read = { name: viewer.project.name, clusters: clusters.nodes, operations: operations.nodes };
-      changeProject((project) => withHistory(withState(project, read), events.nodes));
+      this.#changeProject((project) => withHistory(withState(project, read), events.nodes));
     } catch {
       // The connection was lost over it: when it is back, or at the next message, it is read again.
-      isRead = false;
+      this.#isRead = false;
     }
   }
 
-  const stream = subscribeWithResume<{ events: Message }>(
-    client,
-    { query: eventsWithState },
-    {
-      next({ data }) {
-        const { events = [], reason } = data?.events ?? {};
-        hasBegun = true;
-        if (reason !== undefined) isRead = false;
-        changeProject((project) => ({ ...withEvents(project, events), gap: reason ?? project.gap }));
-        void readState();
-      },
-      error: end.reject,
-      complete: () => end.resolve(),
-    },
-    {
-      onStatus(connection) {
-        const isLive = connection.state === 'live';
-        change({ connection, ...(isLive ? { lastMessageAt: Date.now() } : {}) });
-        if (isLive) void readState();
-      },
-    },
-  );
-
-  let ids: readonly string[] = [];
-  let turn = 0;
-  const timer = setInterval(() => {
-    if (followed.connection.state !== 'live') return;
-    const [first, ...others] = ids;
-    turn += 1;
-    const wanted = [first, others[turn % Math.max(others.length, 1)]].filter((id) => id !== undefined);
+  #look(): void {
+    if (this.#followed.connection.state !== 'live') return;
+    const [first, ...others] = this.#lookedAt;
+    this.#turn += 1;
+    const wanted = [first, others[this.#turn % Math.max(others.length, 1)]].filter((id) => id !== undefined);
     for (const id of wanted) {
-      ask<{ cluster: { cluster?: Cluster } }>(client, clusterNow, { id }).then(
-        ({ cluster: { cluster } }) => cluster && changeProject((project) => withCluster(project, cluster)),
+      ask<{ cluster: { cluster?: Cluster } }>(this.#client, clusterNow, { id }).then(
+        ({ cluster: { cluster } }) => cluster && this.#changeProject((project) => withCluster(project, cluster)),
         // It is deleted by now, or the connection is lost: the stream of events says which.
         () => {},
       );
     }
-  }, LOOK_MS);
-
-  return {
-    current: () => followed,
-    subscribe(onChange) {
-      listeners.add(onChange);
-      return () => listeners.delete(onChange);
-    },
-    lookAt: (clusterIds) => {
-      ids = clusterIds;
-    },
-    ended: end.promise,
-    close() {
-      clearInterval(timer);
-      stream.unsubscribe();
-      end.resolve();
-    },
-  };
+  }
 }
 
 /** The first answer, over the same connection; then it is let go. */

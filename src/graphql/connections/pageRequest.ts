@@ -1,6 +1,6 @@
 import { badUserInput } from '../errors.ts';
 
-export const defaultPageSize = 20;
+const defaultPageSize = 20;
 export const maximumPageSize = 100;
 
 export type PageArgs = {

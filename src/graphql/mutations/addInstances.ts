@@ -6,10 +6,10 @@ import {
   InvalidInputError,
   NameTakenError,
   NotFoundError,
-  QuotaExceededError,
   StaleVersionError,
-  TopologyError,
 } from '#domain/errors.ts';
+import { TopologyError } from '#domain/instanceErrors.ts';
+import { QuotaExceededError } from '#domain/quota.ts';
 import { addInstances } from '#operations/addInstances.ts';
 import { builder } from '../builder.ts';
 import { requireIdOf } from '../globalId.ts';

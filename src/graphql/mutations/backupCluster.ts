@@ -1,15 +1,15 @@
+import { BackupNameTakenError } from '#domain/backupErrors.ts';
 import {
-  BackupNameTakenError,
   ClusterBusyError,
   ClusterStatusError,
   ForbiddenError,
   IdempotencyConflictError,
   InvalidInputError,
   NotFoundError,
-  QuotaExceededError,
   StaleVersionError,
 } from '#domain/errors.ts';
 import { limits } from '#domain/limits.ts';
+import { QuotaExceededError } from '#domain/quota.ts';
 import { backupCluster } from '#operations/backupCluster.ts';
 import { builder } from '../builder.ts';
 import { requireIdOf } from '../globalId.ts';

@@ -4,10 +4,10 @@ import {
   IdempotencyConflictError,
   InvalidInputError,
   NameTakenError,
-  QuotaExceededError,
-  TopologyError,
 } from '#domain/errors.ts';
+import { TopologyError } from '#domain/instanceErrors.ts';
 import { limits } from '#domain/limits.ts';
+import { QuotaExceededError } from '#domain/quota.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { builder } from '../builder.ts';
 import { AccessRuleInput } from '../types/Cluster.ts';

@@ -1,5 +1,5 @@
+import { BackupInUseError } from '#domain/backupErrors.ts';
 import {
-  BackupInUseError,
   ClusterBusyError,
   ForbiddenError,
   IdempotencyConflictError,

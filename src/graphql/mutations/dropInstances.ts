@@ -3,14 +3,16 @@ import {
   ClusterStatusError,
   ForbiddenError,
   IdempotencyConflictError,
-  InstanceStatusError,
   InvalidInputError,
-  MinimumInstancesError,
   NotFoundError,
-  PrimaryNotDroppableError,
   StaleVersionError,
-  TopologyError,
 } from '#domain/errors.ts';
+import {
+  InstanceStatusError,
+  MinimumInstancesError,
+  PrimaryNotDroppableError,
+  TopologyError,
+} from '#domain/instanceErrors.ts';
 import { dropInstances } from '#operations/dropInstances.ts';
 import { builder } from '../builder.ts';
 import { requireIdOf } from '../globalId.ts';

@@ -3,11 +3,11 @@ import {
   ClusterStatusError,
   ForbiddenError,
   IdempotencyConflictError,
-  InstanceStatusError,
   InvalidInputError,
   NotFoundError,
   StaleVersionError,
 } from '#domain/errors.ts';
+import { InstanceStatusError } from '#domain/instanceErrors.ts';
 import { restartCluster, type restartStrategies } from '#operations/restartCluster.ts';
 import { builder } from '../builder.ts';
 import { describedEnum } from '../describedEnum.ts';

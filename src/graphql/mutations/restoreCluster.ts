@@ -1,16 +1,14 @@
+import { BackupNotRestorableError, IncompleteBackupError, RestoreSizeMismatchError } from '#domain/backupErrors.ts';
 import {
-  BackupNotRestorableError,
   EngineUnavailableError,
   ForbiddenError,
   IdempotencyConflictError,
-  IncompleteBackupError,
   InvalidInputError,
   NameTakenError,
   NotFoundError,
-  QuotaExceededError,
-  RestoreSizeMismatchError,
 } from '#domain/errors.ts';
 import { limits } from '#domain/limits.ts';
+import { QuotaExceededError } from '#domain/quota.ts';
 import { restoreCluster } from '#operations/restoreCluster.ts';
 import { builder } from '../builder.ts';
 import { requireIdOf } from '../globalId.ts';

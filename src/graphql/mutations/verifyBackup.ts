@@ -1,13 +1,12 @@
+import { BackupNotRestorableError, IncompleteBackupError } from '#domain/backupErrors.ts';
 import {
-  BackupNotRestorableError,
   EngineUnavailableError,
   ForbiddenError,
   IdempotencyConflictError,
-  IncompleteBackupError,
   InvalidInputError,
   NotFoundError,
-  QuotaExceededError,
 } from '#domain/errors.ts';
+import { QuotaExceededError } from '#domain/quota.ts';
 import { verifyBackup } from '#operations/verifyBackup.ts';
 import { builder } from '../builder.ts';
 import { requireIdOf } from '../globalId.ts';

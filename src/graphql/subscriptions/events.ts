@@ -1,4 +1,4 @@
-import type { FeedMessage, Subscription } from '#events/feed.ts';
+import type { FeedMessage, Subscription } from '#events/subscription.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { expected, requireActor } from '../errors.ts';

@@ -1,4 +1,4 @@
-import type { FeedMessage, GapReason } from '#events/feed.ts';
+import type { FeedMessage, GapReason } from '#events/subscription.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { describedEnum } from '../describedEnum.ts';

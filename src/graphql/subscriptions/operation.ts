@@ -1,5 +1,5 @@
 import type { LoggedEvent } from '#events/event.ts';
-import type { FeedMessage } from '#events/feed.ts';
+import type { FeedMessage } from '#events/subscription.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { notFound, requireActor } from '../errors.ts';

@@ -1,6 +1,6 @@
 import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
-import type { OperationResultFacts } from './OperationResult.ts';
+import type { OperationResultFacts } from './operationResultFacts.ts';
 
 type RestartedFacts = { instanceId: string; downMs: number | null };
 

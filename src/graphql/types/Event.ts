@@ -1,5 +1,5 @@
 import type { LoggedEvent } from '#events/event.ts';
-import type { EventFilter as FeedFilter } from '#events/feed.ts';
+import type { EventFilter as FeedFilter } from '#events/subscription.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import type { EventType as EventTypeName } from '#generated/prisma/enums.ts';
 import type { Json } from '#lib/json.ts';

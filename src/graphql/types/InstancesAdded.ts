@@ -1,6 +1,6 @@
 import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
-import type { OperationResultFacts } from './OperationResult.ts';
+import type { OperationResultFacts } from './operationResultFacts.ts';
 
 export const InstancesAdded = builder.objectRef<OperationResultFacts>('InstancesAdded').implement({
   description: 'Result of ADD_INSTANCES: the new instances hold the data, and the data path was verified.',

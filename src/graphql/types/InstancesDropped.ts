@@ -1,6 +1,6 @@
 import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
-import type { OperationResultFacts } from './OperationResult.ts';
+import type { OperationResultFacts } from './operationResultFacts.ts';
 
 export const InstancesDropped = builder.objectRef<OperationResultFacts>('InstancesDropped').implement({
   description: 'Result of DROP_INSTANCES: every process, volume, address and name of the instances is gone.',

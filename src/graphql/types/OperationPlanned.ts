@@ -14,6 +14,8 @@ const WarningCode = describedEnum<WarningCodeName>(
     NOBODY_MAY_CONNECT: 'The access rules let nobody in.',
     SESSIONS_END: 'Sessions that the access rules let in so far are ended.',
     NO_FAILOVER_TARGET: 'No other instance could take over.',
+    WRITES_MAY_BE_LOST: 'Writes that were acknowledged may be lost.',
+    NO_EFFECT: 'Something that is asked for changes nothing as the cluster is.',
     ALREADY_ACCEPTED: 'The request was accepted before under its idempotency key.',
   },
 );

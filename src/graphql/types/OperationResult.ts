@@ -10,9 +10,7 @@ import { BackupDeleted, BackupVerified, ClusterBackedUp, ClusterRestored } from 
 import { ClusterRestarted } from './ClusterRestarted.ts';
 import { InstancesAdded } from './InstancesAdded.ts';
 import { InstancesDropped } from './InstancesDropped.ts';
-
-/** What an operation that ended well left behind: its result as stored, and what it was about. */
-export type OperationResultFacts = { kind: OperationKind; clusterId: string; clusterVersion: number; result: unknown };
+import type { OperationResultFacts } from './operationResultFacts.ts';
 
 const ClusterCreated = builder.objectRef<OperationResultFacts>('ClusterCreated').implement({
   description: 'Result of CREATE_CLUSTER: the cluster serves, and its data path was verified.',

@@ -2,7 +2,7 @@ import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { requireActor } from '../errors.ts';
 import { isUuid } from '../globalId.ts';
-import type { OperationResultFacts } from './OperationResult.ts';
+import type { OperationResultFacts } from './operationResultFacts.ts';
 
 /** The results of the operations on backups. */
 

@@ -9,19 +9,20 @@ import type { ServerUser } from '#lib/serverUser.ts';
 import { systemFault } from '#lib/systemFault.ts';
 import {
   type InstancePlace,
+  type InstancePresence,
   type InstanceRef,
   type InstanceSpec,
   type Provider,
   ProviderError,
 } from '#providers/provider.ts';
-import { type AgentProgram, createAgentProcesses } from './agentProcess.ts';
+import { type AgentProcesses, type AgentProgram, createAgentProcesses } from './agentProcess.ts';
 import { ensureDirectory, listNames, readText } from './files.ts';
 import { writeHostsFile } from './hostsFile.ts';
 import { instanceProcesses } from './instanceProcesses.ts';
 import { createKeyedQueue } from './keyedQueue.ts';
-import { createLayout, isId } from './layout.ts';
-import { createNetworks } from './networks.ts';
-import { createPlaces } from './places.ts';
+import { createLayout, isId, type Layout } from './layout.ts';
+import { createNetworks, type Networks } from './networks.ts';
+import { createPlaces, type Places } from './places.ts';
 import { listProcesses, type ProcessEntry } from './processTable.ts';
 import { stopAgent, stopProcesses } from './stopProcesses.ts';
 
@@ -45,134 +46,155 @@ export type LocalProviderOptions = {
  * every call can be killed between any two lines, and the next ensure or destroy puts it right.
  */
 export function createLocalProvider(options: LocalProviderOptions): Provider {
-  const { dataDirectory, networkPool = '127.64.0.0/10', serverUser, logger, platform = process.platform } = options;
-  const layout = createLayout(dataDirectory);
-  // Only Linux answers on the whole of 127.0.0.0/8 without being set up for it.
-  const networks = createNetworks({ layout, pool: platform === 'linux' ? networkPool : null, serverUser });
-  const places = createPlaces(layout);
-  const agents = createAgentProcesses({ layout, agentCommand: options.agentCommand, processesOf });
-  const inTurn = createKeyedQueue();
-  const uids = [process.getuid?.() ?? -1, ...(serverUser === null ? [] : [serverUser.uid])];
+  return new LocalProvider(options);
+}
 
-  async function processesOf(instance: InstanceRef): Promise<ProcessEntry[]> {
-    const { directory } = layout.instance(instance);
+class LocalProvider implements Provider {
+  readonly name = 'local';
+  readonly #options: LocalProviderOptions;
+  readonly #layout: Layout;
+  readonly #networks: Networks;
+  readonly #places: Places;
+  readonly #agents: AgentProcesses;
+  readonly #inTurn = createKeyedQueue();
+
+  constructor(options: LocalProviderOptions) {
+    const { dataDirectory, networkPool = '127.64.0.0/10', serverUser, platform = process.platform } = options;
+    const layout = createLayout(dataDirectory);
+    this.#options = options;
+    this.#layout = layout;
+    // Only Linux answers on the whole of 127.0.0.0/8 without being set up for it.
+    this.#networks = createNetworks({ layout, pool: platform === 'linux' ? networkPool : null, serverUser });
+    this.#places = createPlaces(layout);
+    const processesOf = (instance: InstanceRef) => this.#processesOf(instance);
+    this.#agents = createAgentProcesses({ layout, agentCommand: options.agentCommand, processesOf });
+  }
+
+  ensureNetwork(clusterId: string): Promise<NetworkFacts> {
+    return asProvider(clusterOf(clusterId), () => this.#networkOf(clusterId));
+  }
+
+  ensureInstance(spec: InstanceSpec): Promise<InstancePlace> {
+    return asProvider(`Instance ${spec.instanceName}`, async () => {
+      // Outside the instance's turn: destroyNetwork takes the turns the other way round.
+      const network = await this.#networkOf(spec.clusterId);
+      return this.#inTurn(keyOf(spec), () => this.#ensure(spec, network));
+    });
+  }
+
+  inspect(instance: InstanceRef): Promise<InstancePresence> {
+    return asProvider(instanceOf(instance), () => this.#inspect(instance));
+  }
+
+  stopInstance(instance: InstanceRef, { fence = false }: { fence?: boolean } = {}): Promise<void> {
+    return asProvider(instanceOf(instance), () =>
+      // Who is fenced gets no time: as long as it runs, it may take writes.
+      this.#inTurn(keyOf(instance), () => this.#stop(instance, { grace: !fence, fence })),
+    );
+  }
+
+  startInstance(instance: InstanceRef, options: { liftFence?: boolean } = {}): Promise<void> {
+    return asProvider(instanceOf(instance), () => this.#inTurn(keyOf(instance), () => this.#start(instance, options)));
+  }
+
+  destroyInstance(instance: InstanceRef): Promise<void> {
+    return asProvider(instanceOf(instance), () => this.#inTurn(keyOf(instance), () => this.#destroy(instance)));
+  }
+
+  destroyNetwork(clusterId: string): Promise<void> {
+    return asProvider(clusterOf(clusterId), () => this.#inTurn(clusterId, () => this.#destroyAll(clusterId)));
+  }
+
+  #networkOf(clusterId: string): Promise<NetworkFacts> {
+    return this.#inTurn(clusterId, () => this.#networks.ensure(clusterId));
+  }
+
+  #updateNames(): Promise<void> {
+    return this.#inTurn('hosts', () => writeHostsFile(this.#layout));
+  }
+
+  async #processesOf(instance: InstanceRef): Promise<ProcessEntry[]> {
+    const { serverUser } = this.#options;
+    const { directory } = this.#layout.instance(instance);
     const owner = {
       instanceId: instance.instanceId,
       directory: await realpath(directory).catch(() => directory),
-      uids,
+      uids: [process.getuid?.() ?? -1, ...(serverUser === null ? [] : [serverUser.uid])],
     };
     return instanceProcesses(await listProcesses(), owner, process.pid);
   }
 
-  const updateNames = () => inTurn('hosts', () => writeHostsFile(layout));
-
-  async function ensureInstance(spec: InstanceSpec, network: NetworkFacts): Promise<InstancePlace> {
-    const { directory, assignmentFile } = layout.instance(spec);
+  async #ensure(spec: InstanceSpec, network: NetworkFacts): Promise<InstancePlace> {
+    const { directory, assignmentFile } = this.#layout.instance(spec);
     await ensureDirectory(directory, 0o711);
-    const place = await places.ensure(spec, network);
-    const assignment = JSON.stringify(assignmentOf(spec, place), null, 2);
+    const place = await this.#places.ensure(spec, network);
+    const assignment = JSON.stringify(assignmentOf(spec, place, this.#options), null, 2);
     if ((await readText(assignmentFile)) !== assignment) await replaceFile(assignmentFile, assignment);
-    await updateNames();
-    await agents.ensure(spec);
+    await this.#updateNames();
+    await this.#agents.ensure(spec);
     return place;
   }
 
-  function assignmentOf(spec: InstanceSpec, { address, port }: InstancePlace): AgentAssignment {
-    const { instanceId, clusterId, instanceName: name, engine, engineVersion, size, agentToken: token } = spec;
-    const { controlUrlFile } = options;
-    return {
-      instanceId,
-      clusterId,
-      name,
-      engine,
-      engineVersion,
-      address,
-      port,
-      size,
-      token,
-      controlUrlFile,
-      serverUser,
-    };
-  }
-
-  function networkOf(clusterId: string) {
-    return inTurn(clusterId, () => networks.ensure(clusterId));
-  }
-
-  async function startInstance(instance: InstanceRef, { liftFence = false }: { liftFence?: boolean }): Promise<void> {
-    if ((await readText(layout.instance(instance).assignmentFile)) === null) {
+  async #start(instance: InstanceRef, { liftFence = false }: { liftFence?: boolean }): Promise<void> {
+    const { assignmentFile, directory } = this.#layout.instance(instance);
+    if ((await readText(assignmentFile)) === null) {
       throw new ProviderError(`Instance ${instance.instanceId} does not exist on this host.`, { retryable: false });
     }
-    if (liftFence) await rm(join(layout.instance(instance).directory, fenceFile), { force: true });
-    await agents.ensure(instance);
+    if (liftFence) await rm(join(directory, fenceFile), { force: true });
+    await this.#agents.ensure(instance);
   }
 
-  async function stopInstance(
-    instance: InstanceRef,
-    { grace, fence = false }: { grace: boolean; fence?: boolean },
-  ): Promise<void> {
+  async #stop(instance: InstanceRef, { grace, fence }: { grace: boolean; fence: boolean }): Promise<void> {
+    const { directory, pidFile } = this.#layout.instance(instance);
     // Before the stop: an agent that somebody starts meanwhile finds it.
-    if (fence) await raiseFence(layout.instance(instance).directory);
-    const agent = await agents.find(instance);
+    if (fence) await raiseFence(directory);
+    const agent = await this.#agents.find(instance);
     if (agent !== null) await stopAgent(agent, { grace });
-    await stopProcesses(() => processesOf(instance), `instance ${instance.instanceId}`);
-    await rm(layout.instance(instance).pidFile, { force: true });
+    await stopProcesses(() => this.#processesOf(instance), `instance ${instance.instanceId}`);
+    await rm(pidFile, { force: true });
   }
 
-  async function destroyInstance(instance: InstanceRef): Promise<void> {
-    await stopInstance(instance, { grace: false });
-    await places.release(instance);
-    await rm(layout.instance(instance).directory, { recursive: true, force: true, maxRetries: 3 });
-    await updateNames();
+  async #destroy(instance: InstanceRef): Promise<void> {
+    await this.#stop(instance, { grace: false, fence: false });
+    await this.#places.release(instance);
+    await rm(this.#layout.instance(instance).directory, { recursive: true, force: true, maxRetries: 3 });
+    await this.#updateNames();
   }
 
-  async function destroyNetwork(clusterId: string): Promise<void> {
-    const { directory } = layout.cluster(clusterId);
+  async #destroyAll(clusterId: string): Promise<void> {
+    const { directory } = this.#layout.cluster(clusterId);
     const instanceIds = (await listNames(directory)).filter(isId);
     await Promise.all(
       instanceIds.map((instanceId) => {
         const instance = { clusterId, instanceId };
-        return inTurn(keyOf(instance), () => destroyInstance(instance));
+        return this.#inTurn(keyOf(instance), () => this.#destroy(instance));
       }),
     );
-    await networks.release(clusterId);
+    await this.#networks.release(clusterId);
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
-    await updateNames();
+    await this.#updateNames();
   }
 
-  async function inspect(instance: InstanceRef) {
+  async #inspect(instance: InstanceRef): Promise<InstancePresence> {
     try {
-      await stat(layout.instance(instance).directory);
+      await stat(this.#layout.instance(instance).directory);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent';
+      const { logger } = this.#options;
       logger.warn({ err: error, instanceId: instance.instanceId }, 'could not look at an instance');
       return 'unknown';
     }
-    return (await agents.find(instance)) === null ? 'stopped' : 'running';
+    return (await this.#agents.find(instance)) === null ? 'stopped' : 'running';
   }
+}
 
-  return {
-    name: 'local',
-    ensureNetwork: (clusterId) => asProvider(clusterOf(clusterId), () => networkOf(clusterId)),
-    // The network outside the instance's turn: destroyNetwork takes the turns the other way round.
-    ensureInstance: (spec) =>
-      asProvider(`Instance ${spec.instanceName}`, async () => {
-        const network = await networkOf(spec.clusterId);
-        return inTurn(keyOf(spec), () => ensureInstance(spec, network));
-      }),
-    inspect: (instance) => asProvider(instanceOf(instance), () => inspect(instance)),
-    stopInstance: (instance, { fence = false } = {}) =>
-      asProvider(instanceOf(instance), () =>
-        // Who is fenced gets no time: as long as it runs, it may take writes.
-        inTurn(keyOf(instance), () => stopInstance(instance, { grace: !fence, fence })),
-      ),
-    startInstance: (instance, options = {}) =>
-      asProvider(instanceOf(instance), () => inTurn(keyOf(instance), () => startInstance(instance, options))),
-    destroyInstance: (instance) =>
-      asProvider(instanceOf(instance), () => inTurn(keyOf(instance), () => destroyInstance(instance))),
-    destroyNetwork: (clusterId) =>
-      asProvider(clusterOf(clusterId), () => inTurn(clusterId, () => destroyNetwork(clusterId))),
-  };
+function assignmentOf(
+  spec: InstanceSpec,
+  { address, port }: InstancePlace,
+  { controlUrlFile, serverUser }: LocalProviderOptions,
+): AgentAssignment {
+  const { instanceId, clusterId, instanceName: name, engine, engineVersion, size, agentToken: token } = spec;
+  return { instanceId, clusterId, name, engine, engineVersion, address, port, size, token, controlUrlFile, serverUser };
 }
 
 /** Where there is no directory, nothing can start either. */

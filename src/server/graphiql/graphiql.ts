@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export const graphiqlPath = '/graphiql';
 
 /** Where tools/graphiql.ts puts the bundle. */
-export const graphiqlDirectory = fileURLToPath(new URL('../../../dist/graphiql', import.meta.url));
+const graphiqlDirectory = fileURLToPath(new URL('../../../dist/graphiql', import.meta.url));
 
 const contentTypes: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',

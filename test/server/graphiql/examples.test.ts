@@ -22,7 +22,12 @@ const examples = files
 const backUp = /* GraphQL */ `mutation ($id: ID!) {
   backupCluster(input: { clusterId: $id }) { ... on BackupClusterPayload { backup { id operation { id } } } }
 }`;
-const create = examples.find(({ name }) => name === '03-createCluster.graphql');
+const create = examples.find(({ name }) => name.endsWith('-createCluster.graphql'));
+
+test('the examples are numbered from 1 on, each once', () => {
+  const numbers = examples.map(({ name }) => Number.parseInt(name, 10));
+  expect(numbers).toEqual(examples.map((_, index) => index + 1));
+});
 
 describe('every example', () => {
   let world: GraphqlWorld;
@@ -72,8 +77,8 @@ describe('every example', () => {
     // The operation of this test has ended well: it is neither to be cancelled nor to be tried again.
     expect(result?.code).toBe(
       {
-        '13-cancelOperation.graphql': 'OPERATION_NOT_CANCELLABLE',
-        '14-retryOperation.graphql': 'OPERATION_NOT_RETRYABLE',
+        '25-cancelOperation.graphql': 'OPERATION_NOT_CANCELLABLE',
+        '26-retryOperation.graphql': 'OPERATION_NOT_RETRYABLE',
       }[name],
     );
   });

@@ -8,6 +8,7 @@ import type { PostgresqlCommands } from '../commands.ts';
 import { replicatorRole } from '../roles.ts';
 import { manifestDifference, type ReceivedFile } from './backupManifest.ts';
 import { DamagedBackup } from './baseBackup.ts';
+import { inMebibytes } from './inMebibytes.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 import { ForeignTablespace, type ReceivedBackup, receiveBaseBackup } from './receiveBaseBackup.ts';
 import { storageUsage } from './storageUsage.ts';
@@ -137,8 +138,4 @@ function backUpFailure(error: unknown, name: string): unknown {
   const reason = systemFault(error)?.message ?? withoutPaths(error instanceof Error ? error.message : String(error));
   const code = error instanceof ForeignTablespace ? 'TABLESPACES' : 'BACKUP_FAILED';
   return new CommandFailure(code, `${what}: ${reason}`, { retryable: code !== 'TABLESPACES', cause: error });
-}
-
-function inMebibytes(bytes: number): number {
-  return Math.round(bytes / 2 ** 20);
 }

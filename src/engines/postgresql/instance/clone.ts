@@ -10,6 +10,7 @@ import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import { replicatorRole } from '../roles.ts';
 import { baseBackup, DamagedBackup } from './baseBackup.ts';
+import { inMebibytes } from './inMebibytes.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 import { ForeignTablespace } from './receiveBaseBackup.ts';
 
@@ -128,8 +129,4 @@ async function streams(instance: PostgresqlInstance, signal: AbortSignal): Promi
       await delay(pollMs, undefined, { signal });
     }
   });
-}
-
-function inMebibytes(bytes: number): number {
-  return Math.round(bytes / 2 ** 20);
 }

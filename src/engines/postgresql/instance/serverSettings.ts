@@ -116,6 +116,7 @@ export function synchronousStandbyNames(names: readonly string[]): string {
   if (names.length === 0) return '';
   return `ANY 1 (${names.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')})`;
 }
+
 /**
  * All WAL that it needs lies in pg_wal. With hot_standby off it may have fewer connections than the server that was backed up, and it
  * says that it is ready only when it is no standby any more.
