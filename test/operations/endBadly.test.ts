@@ -108,7 +108,12 @@ describe('a worker that dies while it takes back what an operation had made', ()
     expect(ended).toMatchObject({
       status: 'FAILED',
       waitingFor: null,
-      error: { code, message: 'It cannot be done.', step: 'restore again-2', retryable: false },
+      error: {
+        code,
+        message: expect.stringMatching(/^Backup ".+" cannot be restored. It cannot be done. Restore another backup/),
+        step: 'restore again-2',
+        retryable: false,
+      },
     });
     expect(grove.machines.calls.toSorted()).toEqual(['destroy again-1', 'destroy again-2', 'destroy network']);
     expect(await clusterOf(grove, restore.clusterId)).toMatchObject({ status: 'DELETED', instances: [] });
