@@ -241,6 +241,21 @@ describe('deleteCluster', () => {
     });
   });
 
+  test('ends what the agents were told to do and can do no more', async () => {
+    const { actor, operationId: creation, clusterId } = await activeCluster();
+    const id = crypto.randomUUID();
+    const instanceId = (await cluster(clusterId)).instances[0]?.id ?? '';
+    const told = { operationId: creation, stepKey: 'verify', kind: 'restore', payload: {} };
+    await grove.deps.db.agentCommand.create({ data: { ...told, id, instanceId } });
+    const { operationId } = await accept(grove.deps, actor, deleteCluster, { clusterId }, options);
+    await runOperation(grove.deps, operationId, never);
+    expect(await grove.deps.db.agentCommand.findUnique({ where: { id } })).toMatchObject({
+      status: 'FAILED',
+      error: { code: 'INSTANCE_REMOVED' },
+      finishedAt: expect.any(Date),
+    });
+  });
+
   test('can be tried again when it failed, and is possible from ERROR', async () => {
     const { actor, clusterId } = await activeCluster();
     grove.machines.interfere(async (call) => {
