@@ -60,9 +60,13 @@ export const takenBack = (cluster: string): StepFailure =>
 export const isWhole = ({ instances }: ClusterFacts, planned: RunContext['planned']): boolean =>
   planned.every(({ instanceId }) => instanceId === null || instances.some(({ id }) => id === instanceId));
 
-/** Nothing is left of the cluster but its record. */
+/** Nothing is left of the cluster but its record. Where an instance cannot be removed, the others are all the same. */
 export async function takeBackCluster(context: CleanUpContext): Promise<'DELETED'> {
-  await Promise.all(context.cluster.instances.map((instance) => removeInstance(context, instance)));
+  const removals = await Promise.allSettled(
+    context.cluster.instances.map((instance) => removeInstance(context, instance)),
+  );
+  const failed = removals.find((removal) => removal.status === 'rejected');
+  if (failed) throw failed.reason;
   await removeNetwork(context);
   return 'DELETED';
 }
