@@ -1,5 +1,6 @@
 import type { ApiClient } from '../support/apiClient.ts';
 import type { GroveHome } from '../support/groveProcess.ts';
+import type { FaultNumber } from './strikes.ts';
 
 export type Asked = {
   /** The cluster that it changes or makes. */
@@ -9,9 +10,12 @@ export type Asked = {
   backupId?: string;
 };
 
+/** One run of a scenario. `number` is another one in each: for what has to differ from the run before. */
+export type Round = { number: number; fault: FaultNumber };
+
 /**
- * An operation that the sweep kills Grove in. To add one: write it here and put it into `scenarios`; the sweep finds the steps by
- * itself, from what a run that is left alone records.
+ * An operation that the sweep strikes. To add one: write it here and put it into `scenarios`; the sweep finds the steps by itself,
+ * from what a run that is left alone records.
  */
 export type Scenario = {
   /** Kind of the operation. */
@@ -22,12 +26,17 @@ export type Scenario = {
    * @returns the cluster to ask it of; null: the mutation makes it
    */
   prepare(client: ApiClient, left: string | null, home: GroveHome): Promise<string | null>;
-  /** Sends the mutation. `round` is another number in each case: for what has to differ from the case before. */
-  ask(client: ApiClient, clusterId: string | null, round: number): Promise<Asked>;
+  /** Sends the mutation. */
+  ask(client: ApiClient, clusterId: string | null, round: Round): Promise<Asked>;
   /** How the operation must end, if not SUCCEEDED. */
   end?: 'FAILED';
+  /**
+   * The failures, by their codes, that docs/lifecycle.md allows where an agent or a server is lost in the middle, and the way out of
+   * each: a retry of the operation, or the same mutation once more. That must succeed. Not where only Grove is killed.
+   */
+  mayFail?: Readonly<Record<string, 'RETRY' | 'ASK_AGAIN'>>;
   /** What is not as docs/lifecycle.md says, once the operation has ended; for the whole cluster that is left, besides its health. */
-  faults(client: ApiClient, asked: Asked, round: number): Promise<string[]>;
+  faults(client: ApiClient, asked: Asked, round: Round): Promise<string[]>;
   /** False: nothing is left of the cluster. */
   leavesCluster: boolean;
 };

@@ -5,7 +5,7 @@ import { requestAdd, requestDrop, requestRestart } from '../support/topologyCall
 import { backupCluster, deleteBackup, restoreCluster, verifyBackup } from './backupScenarios.ts';
 import { failOver, rejoinInstance } from './failoverScenarios.ts';
 import { asked, ensureCluster, ensureFirstLeads, idsOf, instanceCount, instanceNames, name } from './preparation.ts';
-import { differences, type Scenario } from './scenario.ts';
+import { differences, type Round, type Scenario } from './scenario.ts';
 
 const createCluster: Scenario = {
   kind: 'CREATE_CLUSTER',
@@ -13,7 +13,12 @@ const createCluster: Scenario = {
     if (left !== null) await deletedCluster(client, left);
     return null;
   },
-  ask: (client) => acceptedCluster(client, { name, instanceCount }),
+  ask: (client, _, { fault }) =>
+    acceptedCluster(client, {
+      ...{ name, instanceCount },
+      // As for the clusters that are there before (see Sweep).
+      ...(fault === 'F02' ? { failover: { mode: 'MANUAL' } } : {}),
+    }),
   faults: async (client, { clusterId }) =>
     differences('instances', await instanceNames(client, clusterId), ['orders-1', 'orders-2', 'orders-3']),
   leavesCluster: true,
@@ -56,7 +61,7 @@ const updateCluster: Scenario = {
 };
 
 /** This host, which the checks come from, and a network that only this round lets in. */
-const rulesOf = (round: number): string[] => ['127.0.0.0/8', `10.${round % 256}.0.0/16`];
+const rulesOf = ({ number }: Round): string[] => ['127.0.0.0/8', `10.${number % 256}.0.0/16`];
 
 const addInstances: Scenario = {
   kind: 'ADD_INSTANCES',
