@@ -13,7 +13,7 @@ import { type End, endWithin } from './operationEnd.ts';
 import type { Asked, Round, Scenario } from './scenario.ts';
 import type { Strike } from './strikes.ts';
 import { killVictim } from './victim.ts';
-import { liveClusters, wholenessFaults } from './wholeness.ts';
+import { failoversByItself, liveClusters, wholenessFaults } from './wholeness.ts';
 
 /** A step as a run that was left alone recorded it. */
 export type RecordedStep = {
@@ -200,6 +200,7 @@ export class Sweep {
     return [
       ...(await scenario.faults(client, asked, round)),
       ...broken,
+      ...(round.fault === 'F02' ? [] : await failoversByItself(store)),
       ...(await leftovers(this.#ground, store, clusters, this.#inventory)),
     ];
   }

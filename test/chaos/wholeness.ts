@@ -32,6 +32,14 @@ export async function wholenessFaults(client: ApiClient, { id, instances }: Live
   return faults.length > 0 ? faults : await serverFaults(client, id, instances);
 }
 
+/** Failovers that nobody asked for. There is no reason for one while every server runs. */
+export async function failoversByItself(store: pg.Client): Promise<string[]> {
+  const { rows } = await store.query<{ id: string }>(
+    "SELECT id FROM operation WHERE kind = 'PROMOTE_INSTANCE' AND requested_by ->> 'kind' = 'SYSTEM'",
+  );
+  return rows.map(({ id }) => `failover by itself: ${id}`);
+}
+
 async function serverFaults(client: ApiClient, id: string, instances: LiveInstance[]): Promise<string[]> {
   const { username, password, database } = await revealedCredentials(client, id);
   const login = { user: username, password, database };
