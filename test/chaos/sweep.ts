@@ -78,7 +78,7 @@ export class Sweep {
     const points = pointsFor(scenario, { step, strike });
     for (const [index, point] of points.entries()) {
       const outcome = await this.#strikeOnce(scenario, strike, point);
-      if (outcome.hit !== 'OVER' || outcome.faults.length > 0 || index === points.length - 1) return outcome;
+      if (outcome.hit === 'HIT' || outcome.faults.length > 0 || index === points.length - 1) return outcome;
     }
     throw new Error('There is no place to strike at');
   }
@@ -219,7 +219,7 @@ export class Sweep {
 
 type Place = { operationId: string; step: string };
 
-/** Where to strike; if the step is over there already, at the next place. */
+/** Where to strike; if the step is over there already, or has nobody to kill, at the next place. */
 function pointsFor({ kind }: Scenario, { step, strike }: Case): KillPoint[] {
   const command = step.commands[Math.floor(step.commands.length / 2)] ?? null;
   const point = { kind, step: step.name, command };
