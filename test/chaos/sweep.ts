@@ -13,7 +13,7 @@ import { type End, endWithin } from './operationEnd.ts';
 import type { Asked, Round, Scenario } from './scenario.ts';
 import type { Strike } from './strikes.ts';
 import { killVictim } from './victim.ts';
-import { failoversByItself, liveClusters, wholenessFaults } from './wholeness.ts';
+import { absentAgents, failoversByItself, liveClusters, wholenessFaults } from './wholeness.ts';
 
 /** A step as a run that was left alone recorded it. */
 export type RecordedStep = {
@@ -191,7 +191,9 @@ export class Sweep {
     const patience = round.fault === 'F01' ? 0 : isWholeWithinMs;
     const broken = await noneWithin(patience, async () => {
       const own = (await liveClusters(client)).find(({ id }) => id === asked.clusterId);
-      return own ? await wholenessFaults(client, own) : [];
+      if (!own) return [];
+      const absent = round.fault === 'F01' ? [] : await absentAgents(client, own);
+      return absent.length > 0 ? absent : await wholenessFaults(client, own);
     });
     const clusters = await liveClusters(client);
     const own = clusters.find(({ id }) => id === asked.clusterId);

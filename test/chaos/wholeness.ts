@@ -32,6 +32,12 @@ export async function wholenessFaults(client: ApiClient, { id, instances }: Live
   return faults.length > 0 ? faults : await serverFaults(client, id, instances);
 }
 
+/** Instances whose agents are not there. Their servers may serve all the same. */
+export async function absentAgents(client: ApiClient, { id }: LiveCluster): Promise<string[]> {
+  const { instances } = await readCluster(client, id);
+  return instances.nodes.flatMap(({ name, agent }: Shape) => (agent?.connected ? [] : [`no agent: ${name}`]));
+}
+
 /** Failovers that nobody asked for. There is no reason for one while every server runs. */
 export async function failoversByItself(store: pg.Client): Promise<string[]> {
   const { rows } = await store.query<{ id: string }>(
