@@ -10,8 +10,11 @@ export type Asked = {
   backupId?: string;
 };
 
-/** One run of a scenario. `number` is another one in each: for what has to differ from the run before. */
-export type Round = { number: number; fault: FaultNumber };
+/**
+ * One run of a scenario. `number` is another one in each: for what has to differ from the run before. `struckAt`: when the strike was
+ * over, or the run began.
+ */
+export type Round = { number: number; fault: FaultNumber; struckAt: Date };
 
 /**
  * An operation that the sweep strikes. To add one: write it here and put it into `scenarios`; the sweep finds the steps by itself,

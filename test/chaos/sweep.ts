@@ -106,7 +106,7 @@ export class Sweep {
     this.#round += 1;
     const clusterId = await scenario.prepare(client, this.#left, home);
     if (fault === 'F02' && clusterId !== null) await ensureManual(client, clusterId);
-    return { clusterId, round: { number: this.#round, fault } };
+    return { clusterId, round: { number: this.#round, fault, struckAt: new Date() } };
   }
 
   async #strikeOnce(scenario: Scenario, strike: Strike, point: KillPoint): Promise<Outcome> {
@@ -117,11 +117,8 @@ export class Sweep {
     const place = { operationId: uuidOf(asked.operationId), step: point.step };
     const reached = await armed.reached(place.operationId);
     const hit = await this.#hit(strike, { ...place, armed, held: point.moment !== 'MIDDLE' });
-    const begun = performance.now();
-    return {
-      hit: reached ? hit : 'OVER',
-      ...(await this.#conclude(scenario, { asked, round, begun })),
-    };
+    round.struckAt = new Date();
+    return { hit: reached ? hit : 'OVER', ...(await this.#conclude(scenario, asked, round)) };
   }
 
   async #hit(strike: Strike, { armed, ...place }: Place & { armed: Armed; held: boolean }): Promise<Hit> {
@@ -153,13 +150,10 @@ export class Sweep {
   }
 
   /** The operation's end, the way out of it where it failed as it may, and what is wrong then. */
-  async #conclude(
-    scenario: Scenario,
-    { asked, round, begun }: { asked: Asked; round: Round; begun: number },
-  ): Promise<Omit<Outcome, 'hit'>> {
+  async #conclude(scenario: Scenario, asked: Asked, round: Round): Promise<Omit<Outcome, 'hit'>> {
     const { client } = await this.#ready();
     const end = await endWithin(client, asked.operationId, endsWithinMs);
-    const ms = performance.now() - begun;
+    const ms = Date.now() - round.struckAt.getTime();
     if (!processIsRunning(assertPresent(this.#grove, 'a Grove').pid)) {
       return { end: end.status, ms, faults: ['Grove has ended'] };
     }
@@ -192,7 +186,7 @@ export class Sweep {
     const broken = await noneWithin(patience, async () => {
       const own = (await liveClusters(client)).find(({ id }) => id === asked.clusterId);
       if (!own) return [];
-      const absent = round.fault === 'F01' ? [] : await absentAgents(client, own);
+      const absent = round.fault === 'F01' ? [] : await absentAgents(store, own, round.struckAt);
       return absent.length > 0 ? absent : await wholenessFaults(client, own);
     });
     const clusters = await liveClusters(client);
