@@ -174,7 +174,11 @@ export class Sweep {
     { asked, round, wayOut }: { asked: Asked; round: Round; wayOut: 'RETRY' | 'ASK_AGAIN' },
   ): Promise<Asked> {
     const { client } = await this.#ready();
-    if (wayOut === 'ASK_AGAIN') return await scenario.ask(client, asked.clusterId, round);
+    if (wayOut === 'ASK_AGAIN') {
+      // As a person does, once what stood in the way is gone.
+      await this.#broken(asked, round);
+      return await scenario.ask(client, asked.clusterId, round);
+    }
     const answer = await retryOperation(client, asked.operationId);
     if (!answer.operation) throw new Error(`The retry was refused: ${JSON.stringify(answer)}`);
     return asked;
@@ -182,13 +186,7 @@ export class Sweep {
 
   async #faults(scenario: Scenario, asked: Asked, round: Round): Promise<string[]> {
     const { client, store } = await this.#ready();
-    const patience = round.fault === 'F01' ? 0 : isWholeWithinMs;
-    const broken = await noneWithin(patience, async () => {
-      const own = (await liveClusters(client)).find(({ id }) => id === asked.clusterId);
-      if (!own) return [];
-      const absent = round.fault === 'F01' ? [] : await absentAgents(store, own, round.struckAt);
-      return absent.length > 0 ? absent : await wholenessFaults(client, own);
-    });
+    const broken = await this.#broken(asked, round);
     const clusters = await liveClusters(client);
     const own = clusters.find(({ id }) => id === asked.clusterId);
     this.#left = own?.id ?? null;
@@ -199,6 +197,17 @@ export class Sweep {
       ...(round.fault === 'F02' ? [] : await failoversByItself(store)),
       ...(await leftovers(this.#ground, store, clusters, this.#inventory)),
     ];
+  }
+
+  /** What is still not whole of the cluster that there is when everything has had its time. */
+  async #broken({ clusterId }: Asked, { fault, struckAt }: Round): Promise<string[]> {
+    const { client, store } = await this.#ready();
+    return await noneWithin(fault === 'F01' ? 0 : isWholeWithinMs, async () => {
+      const own = (await liveClusters(client)).find(({ id }) => id === clusterId);
+      if (!own) return [];
+      const absent = fault === 'F01' ? [] : await absentAgents(store, own, struckAt);
+      return absent.length > 0 ? absent : await wholenessFaults(client, own);
+    });
   }
 
   async #stepsOf(operationId: string): Promise<RecordedStep[]> {
