@@ -90,13 +90,18 @@ type Place = { sweep: Sweep; leave(failed: boolean): Promise<void> };
 
 async function openPlace(fault: FaultNumber): Promise<Place> {
   const ground = await createGround(fault);
-  closers.add('a Grove of the sweep', () => ground.destroy());
+  let left = false;
+  // The files of a fault stay.
+  closers.add('a Grove of the sweep', async () => {
+    if (!left) await ground.destroy();
+  });
   const sweep = new Sweep(ground);
   return {
     sweep,
     async leave(failed) {
       await sweep.close().catch((error: unknown) => tell(`  Grove did not stop in order: ${String(error)}`));
       await ground.destroy(failed ? { result: { state: 'fail' } } : {});
+      left = true;
     },
   };
 }
