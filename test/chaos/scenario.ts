@@ -34,7 +34,7 @@ export type Scenario = {
   /** How the operation must end, if not SUCCEEDED. */
   end?: 'FAILED';
   /**
-   * The failures, by their codes, that docs/lifecycle.md allows where an agent or a server is lost in the middle, and the way out of
+   * The failures, by their codes, that the documentation allows where an agent or a server is lost in the middle, and the way out of
    * each: a retry of the operation, or the same mutation once more. That must succeed. Not where only Grove is killed.
    */
   mayFail?: Readonly<Record<string, 'RETRY' | 'ASK_AGAIN'>>;
