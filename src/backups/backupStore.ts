@@ -12,7 +12,7 @@ export interface BackupStore {
   readonly description: string;
   /**
    * Stores all that comes, in constant memory, and replaces what is there. Whoever looks sees the whole file or none, also after a
-   * crash; on return it is durable.
+   * crash; on return it is durable. A file has one writer at a time.
    * @param expectedBytes about how much will come; may be far from it
    */
   write(key: string, content: AsyncIterable<Uint8Array>, call?: StoreCall & { expectedBytes?: number }): Promise<void>;

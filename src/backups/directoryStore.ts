@@ -8,6 +8,8 @@ import { assertKey, type BackupStore, BackupStoreError, type StoredFile, StoredF
 
 /** Ends the name of a file in the making. No key ends so. */
 const unfinishedMark = '~';
+const unfinishedName = (path: string): string => `${path}.${randomUUID()}${unfinishedMark}`;
+const isUnfinished = (name: string): boolean => name.endsWith(unfinishedMark);
 const chunkBytes = 1024 * 1024;
 
 /** Files below one directory, readable by their owner only. */
@@ -40,7 +42,8 @@ async function writeFile(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await makeDirectories(dirname(path));
-  const unfinished = `${path}.${randomUUID()}${unfinishedMark}`;
+  await removeUnfinished(path);
+  const unfinished = unfinishedName(path);
   const file = await open(unfinished, 'wx', 0o600);
   try {
     for await (const chunk of content) {
@@ -56,6 +59,14 @@ async function writeFile(
     await rm(unfinished, { force: true });
     throw error;
   }
+}
+
+/** What a writer of the same file left who was killed. Nobody else knows of it, and it may be as large as the whole. */
+async function removeUnfinished(path: string): Promise<void> {
+  const { length } = unfinishedName(path);
+  const names = await readdir(dirname(path));
+  const left = names.map((name) => join(dirname(path), name)).filter((file) => file.startsWith(`${path}.`));
+  for (const file of left) if (file.length === length && isUnfinished(file)) await rm(file, { force: true });
 }
 
 /** Each one's entry is durable, too. */
@@ -80,7 +91,7 @@ async function listFiles(root: string, path: string): Promise<StoredFile[]> {
   const entries: Dirent[] = await readdir(path, { recursive: true, withFileTypes: true }).catch(ifAbsent([]));
   const files: StoredFile[] = [];
   for (const entry of entries) {
-    if (!entry.isFile() || entry.name.endsWith(unfinishedMark)) continue;
+    if (!entry.isFile() || isUnfinished(entry.name)) continue;
     const file = join(entry.parentPath, entry.name);
     const found = await stat(file).catch(ifAbsent(null));
     if (found) files.push({ key: relative(root, file), bytes: found.size });

@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -129,6 +132,26 @@ for (const [name, create] of Object.entries(stores)) {
     );
   });
 }
+
+test('a writer that is killed leaves nothing of its file in a directory once another one has written it', async () => {
+  const path = await temporaryDirectory();
+  const killed = spawn(process.execPath, ['--input-type=module', '-e', endlessWriter, path], { stdio: 'ignore' });
+  await expect.poll(() => readdir(join(path, 'c')).catch(() => [])).toHaveLength(1);
+  killed.kill('SIGKILL');
+  await once(killed, 'exit');
+  const store = openBackupStore({ place: { kind: 'DIRECTORY', path }, credentials: null });
+  await store.write('c/one.tar', chunksOf('beside it'));
+  expect(await readdir(join(path, 'c'))).toHaveLength(2);
+  await store.write('c/one.tar.zst', chunksOf('whole'));
+  expect((await readdir(join(path, 'c'))).toSorted()).toEqual(['one.tar', 'one.tar.zst']);
+});
+
+const endlessWriter = `
+  import { createDirectoryStore } from '#backups/directoryStore.ts';
+  async function* endless() {
+    for (;;) yield await new Promise((resolve) => setTimeout(() => resolve(Buffer.alloc(1024)), 10));
+  }
+  await createDirectoryStore(process.argv[1]).write('c/one.tar.zst', endless());`;
 
 test('a bucket that is not there, or not ours, is told with its name', async () => {
   const { settings } = await s3Server();

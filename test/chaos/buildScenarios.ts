@@ -9,7 +9,12 @@ export const createCluster: Scenario = {
     if (left !== null) await deletedCluster(client, left);
     return null;
   },
-  ask: (client) => acceptedCluster(client, { name, instanceCount }),
+  ask: (client, _, { fault }) =>
+    acceptedCluster(client, {
+      ...{ name, instanceCount },
+      // As for the clusters that are there before (see Sweep).
+      ...(fault === 'F02' ? { failover: { mode: 'MANUAL' } } : {}),
+    }),
   faults: async (client, { clusterId }) =>
     differences('instances', await instanceNames(client, clusterId), ['orders-1', 'orders-2', 'orders-3']),
   leavesCluster: true,

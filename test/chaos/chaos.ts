@@ -1,17 +1,18 @@
 import { createClosers } from '#lib/closers.ts';
-import { createGroveHome, type GroveHome } from '../support/groveProcess.ts';
 import { textTable } from '../support/textTable.ts';
-import { isEndingMoment, type Moment, moments } from './killPoint.ts';
+import { createGround } from './ground.ts';
 import type { Scenario } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
+import { allStrikes, type FaultNumber, faultNumbers, strikesOn } from './strikes.ts';
 import { type Case, itsEnd, type Outcome, type RecordedStep, Sweep } from './sweep.ts';
 
-const usage = `Usage: npm run chaos -- [SCENARIO…] [step=TEXT] [moment=${moments.join('|')}]
-Kills Grove with -9 in every step of every scenario, or in its end where it is to end badly (${Object.keys(scenarios).join(', ')}), and looks at what becomes of it.
-step: only steps whose name has this text. moment: only this one.`;
+const usage = `Usage: npm run chaos -- [${faultNumbers.join('|')}] [SCENARIO…] [step=TEXT] [what=${allStrikes.join('|')}]
+Does the faults of docs/lifecycle.md in every step of every scenario (${Object.keys(scenarios).join(', ')}), and looks at what
+becomes of it. F01: Grove is killed, also in the end of those that are to end badly. F02: an agent is killed. F03: the store or Redis is away for a second.
+step: only steps whose name has this text. what: only this one.`;
 
 type Row = { scenario: string; case: Case; outcome: Outcome };
-type Choice = { scenarios: [string, Scenario][]; step: string; moments: readonly Moment[] };
+type Choice = { faults: readonly FaultNumber[]; scenarios: [string, Scenario][]; step: string; what: string | null };
 
 const tell = (line: string) => process.stdout.write(`${line}\n`);
 const closers = createClosers((name, error) => tell(`${name} could not be cleaned up: ${String(error)}`));
@@ -28,37 +29,43 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 function chosen(words: readonly string[]): Choice {
   const optionOf = (name: string) => words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
-  const names = words.filter((word) => !word.includes('='));
-  const moment = optionOf('moment');
+  const faults = faultNumbers.filter((fault) => words.includes(fault));
+  const names = words.filter((word) => !word.includes('=') && !faults.some((fault) => fault === word));
+  const what = optionOf('what') ?? null;
   const unknown = [
+    ...words.filter((word) => word.includes('=') && !/^(step|what)=/.test(word)),
     ...names.filter((name) => !Object.hasOwn(scenarios, name)),
-    ...(moment === undefined || moments.includes(moment as Moment) ? [] : [moment]),
+    ...(what === null || allStrikes.includes(what) ? [] : [what]),
   ];
   if (unknown.length > 0) throw new Error(`Unknown: ${unknown.join(', ')}.\n${usage}`);
   return {
+    faults: faults.length === 0 ? faultNumbers : faults,
     scenarios: Object.entries(scenarios).filter(([name]) => names.length === 0 || names.includes(name)),
     step: optionOf('step') ?? '',
-    moments: moments.filter((one) => moment === undefined || one === moment),
+    what,
   };
 }
 
 /** A Grove of its own for a scenario; another one after a fault, so that one fault is not told twice. */
-async function sweepScenario(name: string, scenario: Scenario, choice: Choice): Promise<Row[]> {
+async function sweepScenario(name: string, scenario: Scenario, fault: FaultNumber, choice: Choice): Promise<Row[]> {
+  // Nobody but Grove takes part in an end.
+  if (scenario.endings && fault !== 'F01') return [];
   const rows: Row[] = [];
-  let place = await openPlace();
+  let place = await openPlace(fault);
   try {
     const rehearsal = await place.sweep.rehearse(scenario);
-    const cases = casesOf(scenario, rehearsal.steps, choice);
-    tell(`\n${name}: ${rehearsal.steps.length} steps, ${cases.length} cases`);
-    if (rehearsal.faults.length > 0) throw new Error(`It fails if nobody is killed: ${rehearsal.faults.join('; ')}`);
+    const cases = casesOf(scenario, rehearsal.steps, { fault, ...choice });
+    tell(`\n${fault}, ${name}: ${rehearsal.steps.length} steps, ${cases.length} cases`);
+    if (rehearsal.faults.length > 0)
+      throw new Error(`It fails if nothing is done to it: ${rehearsal.faults.join('; ')}`);
     for (const one of cases) {
       if (interrupted.signal.aborted) break;
-      const outcome = await place.sweep.kill(scenario, one).catch(asOutcome);
+      const outcome = await place.sweep.strike(scenario, one).catch(asOutcome);
       rows.push({ scenario: name, case: one, outcome });
-      tell(`  ${one.step.name}, ${one.moment}: ${verdict(outcome)} ${outcome.faults.join('; ')}`.trimEnd());
+      tell(`  ${one.step.name}, ${one.strike.what}: ${verdict(outcome)} ${outcome.faults.join('; ')}`.trimEnd());
       if (outcome.faults.length === 0) continue;
       await place.leave(true);
-      place = await openPlace();
+      place = await openPlace(fault);
       await place.sweep.rehearse(scenario);
     }
   } finally {
@@ -67,22 +74,17 @@ async function sweepScenario(name: string, scenario: Scenario, choice: Choice): 
   return rows;
 }
 
-function casesOf({ endings }: Scenario, steps: readonly RecordedStep[], choice: Choice): Case[] {
-  if (endings) {
-    const moments = endings.filter((moment) => itsEnd.name.includes(choice.step) && choice.moments.includes(moment));
-    return moments.map((moment) => ({ step: itsEnd, moment }));
-  }
-  return steps
-    .filter(({ name }) => name.includes(choice.step))
-    .flatMap((step) =>
-      choice.moments
-        .filter((moment) => !isEndingMoment(moment) && (moment !== 'COMMAND' || step.commands.length > 0))
-        .map((moment) => ({ step, moment })),
-    );
+type Wanted = Choice & { fault: FaultNumber };
+
+function casesOf({ endings }: Scenario, steps: readonly RecordedStep[], { fault, step: text, what }: Wanted): Case[] {
+  const cases: Case[] = endings
+    ? endings.map((moment) => ({ step: itsEnd, strike: { fault: 'F01', what: moment } }))
+    : steps.flatMap((step) => strikesOn(step, fault).map((strike) => ({ step, strike })));
+  return cases.filter(({ step, strike }) => step.name.includes(text) && (what === null || strike.what === what));
 }
 
 const asOutcome = (error: unknown): Outcome => ({
-  met: false,
+  hit: 'OVER',
   end: '',
   ms: 0,
   faults: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
@@ -90,29 +92,35 @@ const asOutcome = (error: unknown): Outcome => ({
 
 type Place = { sweep: Sweep; leave(failed: boolean): Promise<void> };
 
-async function openPlace(): Promise<Place> {
-  const home: GroveHome = await createGroveHome();
-  closers.add('a Grove of the sweep', () => home.destroy());
-  const sweep = new Sweep(home);
+async function openPlace(fault: FaultNumber): Promise<Place> {
+  const ground = await createGround(fault);
+  let left = false;
+  // The files of a fault stay.
+  closers.add('a Grove of the sweep', async () => {
+    if (!left) await ground.destroy();
+  });
+  const sweep = new Sweep(ground);
   return {
     sweep,
     async leave(failed) {
       await sweep.close().catch((error: unknown) => tell(`  Grove did not stop in order: ${String(error)}`));
-      await home.destroy(failed ? { result: { state: 'fail' } } : {});
+      await ground.destroy(failed ? { result: { state: 'fail' } } : {});
+      left = true;
     },
   };
 }
 
-const verdict = ({ met, faults }: Outcome): string =>
-  faults.length > 0 ? 'FAULT' : met ? 'ok' : 'over before the kill';
+const words = { HIT: 'ok', OVER: 'ok (over by then)', NOBODY: 'ok (nobody to kill)' };
+const verdict = ({ hit, faults }: Outcome): string => (faults.length > 0 ? 'FAULT' : words[hit]);
 
 function table(rows: readonly Row[]): string {
   return textTable([
-    ['scenario', 'step', 'killed', 'end', 'after', 'verdict'],
-    ...rows.map(({ scenario, case: { step, moment }, outcome }) => [
+    ['scenario', 'step', 'fault', 'what', 'end', 'after', 'verdict'],
+    ...rows.map(({ scenario, case: { step, strike }, outcome }) => [
       scenario,
       step.name,
-      moment,
+      strike.fault,
+      strike.what,
       outcome.end,
       `${(outcome.ms / 1000).toFixed(1)} s`,
       verdict(outcome),
@@ -124,8 +132,10 @@ async function main(): Promise<void> {
   if (process.platform !== 'linux') throw new Error('The sweep reads /proc, which only Linux has.');
   const choice = chosen(process.argv.slice(2));
   const rows: Row[] = [];
-  for (const [name, scenario] of choice.scenarios) {
-    if (!interrupted.signal.aborted) rows.push(...(await sweepScenario(name, scenario, choice)));
+  for (const fault of choice.faults) {
+    for (const [name, scenario] of choice.scenarios) {
+      if (!interrupted.signal.aborted) rows.push(...(await sweepScenario(name, scenario, fault, choice)));
+    }
   }
   if (interrupted.signal.aborted) return;
   const bad = rows.filter(({ outcome }) => outcome.faults.length > 0).length;

@@ -33,7 +33,8 @@ async function loseFirst(client: ApiClient, left: string | null, home: GroveHome
   }
 }
 
-async function ensureManual(client: ApiClient, clusterId: string): Promise<void> {
+/** Nobody promotes a replica of the cluster by himself. */
+export async function ensureManual(client: ApiClient, clusterId: string): Promise<void> {
   const query = 'query ($id: ID!) { cluster(by: { id: $id }) { failover { mode } } }';
   const { failover } = (await client.data(query, { id: clusterId })).cluster;
   if (failover.mode !== 'MANUAL') await guard(client, { clusterId, failover: { mode: 'MANUAL' } });

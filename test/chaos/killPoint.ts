@@ -34,8 +34,10 @@ export type KillPoint = {
 export type Armed = {
   /** Returns when Grove is there. False: the operation ended without coming there. */
   reached(operationId: string): Promise<boolean>;
-  /** Grove is dead: the transaction that was held is lost with it. */
+  /** Whoever was held up is dead: the transaction is lost with it. */
   disarm(): Promise<void>;
+  /** Takes the trap away: who is held up goes on. */
+  release(): Promise<void>;
 };
 
 const lockKey = 3_141_592_653;
@@ -128,11 +130,22 @@ export async function arm(store: pg.Client, point: KillPoint): Promise<Armed> {
     async disarm() {
       await store.query('DELETE FROM chaos.target');
       for (const pid of await heldUp(store)) await store.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
-      await store.query('SELECT pg_advisory_unlock_all()');
-      await store.query('UNLISTEN *');
-      store.removeAllListeners('notification');
+      await release(store);
     },
+    release: () => release(store),
   };
+}
+
+async function release(store: pg.Client): Promise<void> {
+  await clear(store);
+  await store.query('SELECT pg_advisory_unlock_all()');
+  await store.query('UNLISTEN *');
+  store.removeAllListeners('notification');
+}
+
+/** Nobody is held up from now on. The lock itself ends with the session that holds it. */
+export async function clear(store: pg.Client): Promise<void> {
+  await store.query('DELETE FROM chaos.target');
 }
 
 async function middleReached(

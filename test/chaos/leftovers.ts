@@ -9,6 +9,7 @@ import { differences } from './scenario.ts';
 import type { LiveCluster } from './wholeness.ts';
 
 type Home = Pick<GroveHome, 'directory'>;
+type Place = { home: Home; ownStore: boolean };
 
 /** The names of files that a Grove in which nobody was killed has, with ids and numbers struck out. */
 export type Inventory = ReadonlySet<string>;
@@ -54,14 +55,14 @@ function filesBelow(directory: string): string[] {
  * jobs and locks. None: nothing is left over, and nothing is missing of the clusters that are there.
  */
 export async function leftovers(
-  home: Home,
+  { home, ownStore }: Place,
   store: pg.Client,
   clusters: readonly LiveCluster[],
   inventory: Inventory | null,
 ): Promise<string[]> {
   const look = async () => [
     ...fileLeftovers(home, clusters, inventory),
-    ...processLeftovers(home, clusters),
+    ...processLeftovers(home, clusters, ownStore),
     ...(await backupLeftovers(home, store)),
     ...(await storeLeftovers(store)),
   ];
@@ -125,8 +126,8 @@ async function backupLeftovers(home: Home, store: pg.Client): Promise<string[]> 
   return differences('the backup store', found.toSorted(), [...new Set(wanted)].toSorted());
 }
 
-/** Each instance has one agent and one server, and there is one Grove with one store; nothing else runs. */
-function processLeftovers({ directory }: Home, clusters: readonly LiveCluster[]): string[] {
+/** Each instance has one agent and one server, and there is one Grove, with one store of its own or none; nothing else runs. */
+function processLeftovers({ directory }: Home, clusters: readonly LiveCluster[], ownStore: boolean): string[] {
   const running = processesOf(directory).map(({ command }) => command);
   const servers = running.flatMap((command) => {
     const position = command.indexOf('-D');
@@ -144,7 +145,7 @@ function processLeftovers({ directory }: Home, clusters: readonly LiveCluster[])
     ...differences(
       'servers',
       servers.toSorted(),
-      [...places.map((place) => `${place}/data`), '/store/data'].toSorted(),
+      [...places.map((place) => `${place}/data`), ...(ownStore ? ['/store/data'] : [])].toSorted(),
     ),
   ];
 }

@@ -14,7 +14,7 @@ import {
 } from './endingScenarios.ts';
 import { failOver, rejoinInstance } from './failoverScenarios.ts';
 import { asked, ensureCluster, ensureFirstLeads, idsOf, instanceNames } from './preparation.ts';
-import { differences, type Scenario } from './scenario.ts';
+import { differences, type Round, type Scenario } from './scenario.ts';
 
 const updateMutation = /* GraphQL */ `
   mutation ($input: UpdateClusterInput!) {
@@ -53,7 +53,7 @@ const updateCluster: Scenario = {
 };
 
 /** This host, which the checks come from, and a network that only this round lets in. */
-const rulesOf = (round: number): string[] => ['127.0.0.0/8', `10.${round % 256}.0.0/16`];
+const rulesOf = ({ number }: Round): string[] => ['127.0.0.0/8', `10.${number % 256}.0.0/16`];
 
 const dropInstances: Scenario = {
   kind: 'DROP_INSTANCES',

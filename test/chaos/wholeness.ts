@@ -32,6 +32,24 @@ export async function wholenessFaults(client: ApiClient, { id, instances }: Live
   return faults.length > 0 ? faults : await serverFaults(client, id, instances);
 }
 
+/** Instances whose agents have not reported since, or are lost again. Their servers may serve all the same. */
+export async function absentAgents(store: pg.Client, { uuid }: LiveCluster, since: Date): Promise<string[]> {
+  const { rows } = await store.query<{ name: string }>(
+    `SELECT name FROM instance WHERE cluster_id = $1 AND removed_at IS NULL
+       AND (agent_lost_at IS NOT NULL OR observed_at IS NULL OR observed_at < $2)`,
+    [uuid, since],
+  );
+  return rows.map(({ name }) => `no agent: ${name}`);
+}
+
+/** Failovers that nobody asked for. There is no reason for one while every server runs. */
+export async function failoversByItself(store: pg.Client): Promise<string[]> {
+  const { rows } = await store.query<{ id: string }>(
+    "SELECT id FROM operation WHERE kind = 'PROMOTE_INSTANCE' AND requested_by ->> 'kind' = 'SYSTEM'",
+  );
+  return rows.map(({ id }) => `failover by itself: ${id}`);
+}
+
 async function serverFaults(client: ApiClient, id: string, instances: LiveInstance[]): Promise<string[]> {
   const { username, password, database } = await revealedCredentials(client, id);
   const login = { user: username, password, database };
