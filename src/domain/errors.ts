@@ -174,7 +174,7 @@ export class PromotionUnsupportedError extends DomainError {
   }
 }
 
-const unpromotableReasons = ['IS_PRIMARY', 'NOT_A_REPLICA', 'NOT_HEALTHY', 'NO_CANDIDATE'] as const;
+const unpromotableReasons = ['IS_PRIMARY', 'NOT_A_REPLICA', 'NOT_HEALTHY', 'NO_CANDIDATE', 'LAG_UNKNOWN'] as const;
 export type UnpromotableReason = (typeof unpromotableReasons)[number];
 
 /** The instance (or any instance) cannot be made the primary now. */

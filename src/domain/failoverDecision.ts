@@ -1,6 +1,6 @@
 import type { ClusterFacts, InstanceFacts } from './facts.ts';
 import { isBeingWorkedOn, isSilent, type Silence } from './instanceStatus.ts';
-import { isHealthy, wantedPrimary } from './promotion.ts';
+import { isThere, wantedPrimary } from './promotion.ts';
 
 /** Why the primary of a cluster may be gone. */
 export type Suspicion = 'SERVER_DOWN' | 'AGENT_LOST' | 'AGENT_SILENT';
@@ -57,11 +57,11 @@ export function doubtOf(
   return streaming ? `${streaming.name} still streams from it.` : null;
 }
 
-/** Healthy replicas that have reported since then. */
+/** Replicas that are there and have reported since then. */
 export function heardReplicas(cluster: ClusterFacts, since: Date): InstanceFacts[] {
   const primary = wantedPrimary(cluster);
   return cluster.instances.filter(
     (instance) =>
-      instance.id !== primary?.id && isHealthy(instance) && instance.observedAt !== null && instance.observedAt > since,
+      instance.id !== primary?.id && isThere(instance) && instance.observedAt !== null && instance.observedAt > since,
   );
 }

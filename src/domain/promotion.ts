@@ -1,5 +1,5 @@
 import type { ClusterFacts, InstanceFacts } from './facts.ts';
-import { isServing } from './instanceStatus.ts';
+import { isDeparting, isServing, isUnreachable } from './instanceStatus.ts';
 
 /** The instance that is wanted as primary, or, where none is, the one that is observed to be. Undefined: there is none. */
 export function wantedPrimary({
@@ -13,6 +13,16 @@ export function wantedPrimary({
 export function isHealthy(instance: InstanceFacts): boolean {
   const { observation, agentLostAt, fencedAt } = instance;
   return isServing(instance) && observation?.serving === true && agentLostAt === null && fencedAt === null;
+}
+
+/**
+ * True if the instance's server answers by its agent's word and the agent is there, whatever an operation does or did to it: a
+ * replica that is being backed up, or whose restart failed, can take over and can say what it has.
+ */
+export function isThere(instance: InstanceFacts): boolean {
+  const { observation, agentLostAt, fencedAt } = instance;
+  if (isUnreachable(instance) || isDeparting(instance)) return false;
+  return observation?.serving === true && agentLostAt === null && fencedAt === null;
 }
 
 /**

@@ -81,8 +81,8 @@ export type PromotionRequest = {
 /** A replica that could become the primary, as last observed. */
 export type Candidate = {
   instance: InstanceFacts;
-  /** How far behind its primary's last known position it is, in bytes. */
-  lagBytes: number;
+  /** How far behind its primary's last known position it is, in bytes. Null: where that was is not known. */
+  lagBytes: number | null;
 };
 
 /** Who hands the role over to whom. */
@@ -159,6 +159,11 @@ export interface Engine {
   bootstrap(context: EngineContext, first: InstanceFacts): Promise<void>;
   /** An instance joins the group and holds its data. Several may join at once. */
   join(context: EngineContext, joining: InstanceFacts): Promise<void>;
+  /**
+   * Before an instance leaves: what it may have acknowledged is on another one that stays, and no commit waits for it. Nothing is
+   * asked of itself. Throws, and takes back what it did, where that does not come about.
+   */
+  release(context: EngineContext, leaving: InstanceFacts): Promise<void>;
   /**
    * An instance leaves the group: nothing of the others keeps anything for it. Its server may run or not, and is stopped by whoever
    * calls this. Several may leave at once.

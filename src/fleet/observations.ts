@@ -130,7 +130,8 @@ class Intake implements ObservationIntake {
 
 /**
  * Rows that a transaction holds are passed over, never waited for: so this statement can neither stall nor deadlock. The role
- * is not written here: it changes with its event, in `onInstanceChanged`.
+ * is not written here: it changes with its event, in `onInstanceChanged`. An agent that began anew has not seen its server answer, and
+ * where that was stays known: a failover goes by it.
  */
 function writeObservations(db: Database, reports: readonly Report[]): Promise<WrittenInstance[]> {
   const rows = reports.map(({ instanceId, observation, observedAt }) => ({
@@ -149,7 +150,8 @@ function writeObservations(db: Database, reports: readonly Report[]): Promise<Wr
       FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE instance SET serving = report.serving, observed_at = report.observed_at,
-           observation = report.observation,
+           observation = report.observation || jsonb_build_object('lastPosition',
+             coalesce(nullif(report.observation -> 'lastPosition', 'null'), instance.observation -> 'lastPosition')),
            agent_lost_at = CASE WHEN instance.agent_lost_at > report.observed_at THEN instance.agent_lost_at END
     FROM report JOIN free ON free.id = report.instance_id
     WHERE instance.id = free.id AND (instance.observed_at IS NULL OR instance.observed_at <= report.observed_at)

@@ -19,6 +19,7 @@ const observationFields = {
   connections: amount,
   storageUsedBytes: amount,
   replication: jsonObject.nullable(),
+  lastPosition: jsonObject.nullable(),
   engine: jsonObject,
 } satisfies Record<keyof Omit<Observation, 'at'>, z.ZodType>;
 
@@ -32,6 +33,7 @@ const unobserved: Omit<Observation, 'at'> = {
   connections: null,
   storageUsedBytes: null,
   replication: null,
+  lastPosition: null,
   engine: {},
 };
 

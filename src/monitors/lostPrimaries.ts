@@ -14,8 +14,10 @@ import type { Monitor, MonitorDeps } from './monitor.ts';
 const everyMs = 500;
 /** A watch that was broken off for longer than this begins anew: the process was frozen, or the clock was set. */
 const longestBreakMs = 2500;
-/** After a failover that failed, or was refused, the next one is not asked for before this has passed. */
-const pauseAfterFailureMs = 30_000;
+/** After a failover that failed the next one is not asked for before this has passed, and twice as long after each further one. */
+const firstPauseMs = 30_000;
+const longestPauseMs = 600_000;
+/** The same after one that was refused. */
 const pauseAfterRefusalMs = 5000;
 
 type Watched = { suspicion: Suspicion; since: Date; sinceMs: number };
@@ -48,7 +50,7 @@ export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = ()
     for (const { id } of cluster.instances) deps.bus.publish(`observe:${id}`);
     const suspectedForMs = monotonicNow() - sinceMs;
     if (suspectedForMs < cluster.failover.detectAfterSeconds * 1000) return;
-    if ((refusedUntilMs.get(cluster.id) ?? 0) > monotonicNow() || (await hasJustFailed(deps, cluster))) return;
+    if ((refusedUntilMs.get(cluster.id) ?? 0) > monotonicNow() || (await pausesAfterFailures(deps, cluster))) return;
     const primary = assertPresent(wantedPrimary(cluster), 'primary');
     const presence = await presenceOf(deps, cluster, primary);
     const inquiry: Inquiry = { suspicion, suspectedForMs, suspectedSince: since, presence };
@@ -56,7 +58,7 @@ export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = ()
     if (doubt !== null) return deps.logger.info({ cluster: cluster.name, suspicion, doubt }, 'a primary may be gone');
     const { currentOperation } = cluster;
     // A promotion is what the cluster needs, and ends soon by itself.
-    if (currentOperation?.kind === 'PROMOTE_INSTANCE') return;
+    if (currentOperation?.kind === 'PROMOTE_INSTANCE' || currentOperation?.status === 'CANCELLING') return;
     const granted = currentOperation
       ? await cancelForFailover(deps, cluster, { operationId: currentOperation.id, primary: primary.name })
       : await askForFailover(deps, cluster, evidenceOf(deps, cluster, inquiry));
@@ -145,10 +147,20 @@ const sighting = ({ name, status, observedAt, observation }: InstanceFacts): Jso
   position: observation?.replication?.position ?? null,
 });
 
-async function hasJustFailed({ db, clock }: MonitorDeps, { id: clusterId }: ClusterFacts): Promise<boolean> {
-  const since = new Date(clock.now().getTime() - pauseAfterFailureMs);
-  const failed = { clusterId, kind: 'PROMOTE_INSTANCE', status: 'FAILED', finishedAt: { gt: since } } as const;
-  return (await db.operation.count({ where: failed })) > 0;
+/** Each failover that fails takes a primary that may be recovering down once more, so the next one comes later and later. */
+async function pausesAfterFailures({ db, clock }: MonitorDeps, { id: clusterId }: ClusterFacts): Promise<boolean> {
+  const now = clock.now().getTime();
+  const failures = await db.operation.findMany({
+    where: {
+      ...{ clusterId, kind: 'PROMOTE_INSTANCE', status: 'FAILED' },
+      finishedAt: { gt: new Date(now - longestPauseMs) },
+    },
+    orderBy: { finishedAt: 'desc' },
+    select: { finishedAt: true },
+  });
+  const last = failures[0]?.finishedAt;
+  if (!last) return false;
+  return now - last.getTime() < Math.min(firstPauseMs * 2 ** (failures.length - 1), longestPauseMs);
 }
 
 const failoverActor = ({ projectId }: ClusterFacts): Actor => ({

@@ -70,7 +70,15 @@ export const dropInstances = defineOperation<DropInstancesInput>({
 const leavingOf = ({ instances }: ClusterFacts, { instanceIds }: DropInstancesInput): InstanceFacts[] =>
   instances.filter(({ id }) => instanceIds.includes(id));
 
-const isPrimary = ({ primaryInstanceId }: ClusterFacts, { id }: InstanceFacts): boolean => id === primaryInstanceId;
+/** The one that is wanted; and one that takes writes while that does not, as when a promotion broke off. */
+function isPrimary({ primaryInstanceId, instances }: ClusterFacts, instance: InstanceFacts): boolean {
+  if (instance.id === primaryInstanceId) return true;
+  const wanted = instances.find(({ id }) => id === primaryInstanceId);
+  return takesWrites(instance) && !(wanted && takesWrites(wanted));
+}
+
+const takesWrites = ({ observation }: InstanceFacts): boolean =>
+  observation?.serving === true && observation.role === 'PRIMARY';
 
 /** Of an engine that wants it so. More than its maximum may remain: that is one step towards fewer. */
 function remainderIsOdd({ cluster, engine }: Facts, leaving: number): DomainError[] {
@@ -117,8 +125,11 @@ async function drain(context: StepContext, id: string, leavingIds: readonly stri
   const leaving = cluster.instances.find((instance) => instance.id === id);
   if (!leaving) return null;
   await setActivity([leaving], 'DRAINING');
+  const rest = { ...context, cluster: withDeparting(cluster, leavingIds) };
+  // Before it is fenced: where it cannot be let go, it must be able to come back.
+  await engine.release(rest, leaving);
   if (!isServing(leaving)) await fence(context, leaving);
-  await engine.leave({ ...context, cluster: withDeparting(cluster, leavingIds) }, leaving);
+  await engine.leave(rest, leaving);
   await fence(context, leaving);
   return null;
 }

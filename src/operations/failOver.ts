@@ -55,8 +55,8 @@ const promote = (context: StepContext, to: InstanceFacts): Promise<PromotionOutc
 /** A former primary that a person chose: its fence is lifted, and it goes on where it ended. */
 async function resume(context: StepContext, to: InstanceFacts): Promise<PromotionOutcome> {
   const begun = performance.now();
-  await context.change(({ tx }) => tx.instance.update({ where: { id: to.id }, data: { fencedAt: null } }));
   await context.provider.startInstance({ clusterId: context.cluster.id, instanceId: to.id }, { liftFence: true });
+  await context.change(({ tx }) => tx.instance.update({ where: { id: to.id }, data: { fencedAt: null } }));
   await answered(context, to, (patient) => promotionOf(context).resume(patient, to));
   return { promoted: true, tookMs: performance.now() - begun };
 }
@@ -102,9 +102,9 @@ async function giveUp(
   reason: string,
 ): Promise<never> {
   if (fromId !== null) {
-    await change(({ tx }) => tx.instance.update({ where: { id: fromId }, data: { fencedAt: null } }));
     await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { primaryInstanceId: fromId } }));
     await provider.startInstance({ clusterId: cluster.id, instanceId: fromId }, { liftFence: true });
+    await change(({ tx }) => tx.instance.update({ where: { id: fromId }, data: { fencedAt: null } }));
   }
   throw new StepFailure('NOBODY_ELECTED', `${reason} Nothing was promoted; the old primary may come back.`);
 }

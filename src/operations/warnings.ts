@@ -1,4 +1,5 @@
-import type { AccessRule, ClusterFacts } from '#domain/facts.ts';
+import type { AccessRule, ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import { isFormerPrimary } from '#domain/promotion.ts';
 import type { Warning } from '#domain/warning.ts';
 import type { PromotionMode } from '#engines/engine.ts';
 import type { Facts } from './operation.ts';
@@ -40,13 +41,24 @@ export function nobodyToWaitFor({ name, instances }: ClusterFacts, synchronous: 
   return [{ code: 'NO_EFFECT', message }];
 }
 
-type AskedPromotion = { mode: PromotionMode; acceptDataLoss?: boolean | null | undefined };
+type AskedPromotion = {
+  mode: PromotionMode;
+  instanceId?: string | null | undefined;
+  acceptDataLoss?: boolean | null | undefined;
+};
 
 /** What a promotion may cost, and what was accepted for nothing. */
-export function promotionRisks(facts: Facts, { mode, acceptDataLoss }: AskedPromotion): Warning[] {
-  const { name, synchronous } = facts.cluster;
-  const idle = acceptDataLoss === true ? acceptedInVain(name, { mode, synchronous }) : [];
+export function promotionRisks(facts: Facts, { mode, instanceId, acceptDataLoss }: AskedPromotion): Warning[] {
+  const { name, instances } = facts.cluster;
+  const target = instances.find(({ id }) => id === instanceId);
+  if (target && mode === 'FAILOVER' && isFormerPrimary(facts.cluster, target)) return [goesBack(name, target)];
+  const idle = acceptDataLoss === true ? acceptedInVain({ mode }) : [];
   return [...(mode === 'FAILOVER' ? writesMayBeLost(facts) : []), ...idle];
+}
+
+function goesBack(cluster: string, { name }: InstanceFacts): Warning {
+  const message = `${name} takes writes again where it ended as the primary: what cluster "${cluster}" acknowledged after that is lost.`;
+  return { code: 'WRITES_MAY_BE_LOST', message };
 }
 
 /** A synchronous cluster all of whose replicas are seen has every acknowledged write on one of them. */
@@ -61,13 +73,7 @@ function writesMayBeLost({ cluster, engine }: Facts): Warning[] {
   ];
 }
 
-function acceptedInVain(name: string, { mode, synchronous }: { mode: PromotionMode; synchronous: boolean }): Warning[] {
-  if (mode === 'PLANNED') {
-    return [
-      { code: 'NO_EFFECT', message: 'acceptDataLoss changes nothing: a promotion of mode PLANNED loses nothing.' },
-    ];
-  }
-  if (synchronous) return [];
-  const message = `acceptDataLoss changes nothing: cluster "${name}" is not synchronous. How far a replica may lag is said by maxLagBytes.`;
-  return [{ code: 'NO_EFFECT', message }];
+function acceptedInVain({ mode }: { mode: PromotionMode }): Warning[] {
+  if (mode === 'FAILOVER') return [];
+  return [{ code: 'NO_EFFECT', message: 'acceptDataLoss changes nothing: a promotion of mode PLANNED loses nothing.' }];
 }

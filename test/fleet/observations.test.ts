@@ -54,6 +54,23 @@ describe('writing', () => {
     expect(observation).toMatchObject({ connections: 2 });
   });
 
+  test('where a server was stays known when its agent began anew and has not seen it answer', async () => {
+    const at = async () => {
+      const { observation } = await world.db.instance.findUniqueOrThrow({ where: { id: world.first.id } });
+      return observation as Pick<Observation, 'serving' | 'lastPosition'>;
+    };
+    await report(world.first, { lastPosition: { timeline: 2, lsn: '0/3000' } });
+    await report(world.first, { serving: false, lastPosition: null });
+    await report(world.first, { serving: false, lastPosition: null });
+    expect(await at()).toMatchObject({ serving: false, lastPosition: { timeline: 2, lsn: '0/3000' } });
+    await report(world.first, { lastPosition: { timeline: 2, lsn: '0/4000' } });
+    expect(await at()).toMatchObject({ serving: true, lastPosition: { timeline: 2, lsn: '0/4000' } });
+    expect((await world.db.instance.findUniqueOrThrow({ where: { id: world.second.id } })).observation).toBeNull();
+    await report(world.second, { serving: false, lastPosition: null });
+    const second = await world.db.instance.findUniqueOrThrow({ where: { id: world.second.id } });
+    expect(second.observation).toMatchObject({ lastPosition: null });
+  });
+
   test('a report that is older than the stored one changes nothing', async () => {
     const ahead = new Date(Date.now() + 60_000);
     const other = createObservationIntake({

@@ -22,6 +22,7 @@ test('unknown fields are kept, missing ones are not known', () => {
       connections: null,
       storageUsedBytes: null,
       replication: null,
+      lastPosition: null,
       engine: {},
       mood: 'good',
     },

@@ -119,6 +119,30 @@ describe('a primary that is gone beyond doubt', () => {
   });
 });
 
+test('a failover that fails is asked for again later and later', async () => {
+  const monitor = lostPrimaries(deps(), monotonicNow);
+  const fails = async () => {
+    await grove.deps.db.operation.updateMany({
+      where: { kind: 'PROMOTE_INSTANCE', finishedAt: null },
+      data: { status: 'FAILED', finishedAt: now() },
+    });
+    await settleCluster(grove.deps, cluster.clusterId);
+  };
+  const asked: number[] = [];
+  await rounds(monitor, 2);
+  await agentIsLost();
+  for (let second = 0; second < 120; second += 1) {
+    await rounds(monitor, 2);
+    if ((await promotions()) === asked.length) continue;
+    asked.push(second);
+    await fails();
+  }
+  const pauses = asked.slice(1).map((second, index) => second - (asked[index] ?? 0));
+  expect(pauses).toHaveLength(2);
+  expect(pauses[0]).toBeGreaterThanOrEqual(30);
+  expect(pauses[1]).toBeGreaterThanOrEqual(60);
+});
+
 describe('an operation that holds the cluster of a primary that is gone', () => {
   const restarting = async () => {
     const input = { clusterId: cluster.clusterId };

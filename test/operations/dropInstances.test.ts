@@ -32,6 +32,39 @@ async function dropped(subject: TestCluster, instanceIds: readonly string[]) {
   return { ...accepted, calls: grove.machines.calls.slice(before) };
 }
 
+describe('an instance of a synchronous cluster that may have acknowledged what no other has', () => {
+  test('is let go before anything is done to it, and where it cannot be it is not touched', async () => {
+    const subject = await activeCluster(grove, 3);
+    await grove.deps.db.cluster.update({ where: { id: subject.clusterId }, data: { synchronous: true } });
+    const [id = ''] = await idsOf(subject, 'orders-3');
+    await grove.machines.observe(id, { serving: false, role: 'REPLICA' });
+    await settleCluster(grove.deps, subject.clusterId);
+    const tokenOf = async () => (await grove.deps.db.instance.findUniqueOrThrow({ where: { id } })).agentTokenHash;
+    const token = await tokenOf();
+    grove.machines.interfere(async (made) => {
+      if (made === 'release orders-3') throw new StepFailure('WRITES_NOT_COVERED', 'No other replica has them.');
+    });
+    const { operationId, calls } = await dropped(subject, [id]);
+    expect(await operationOf(grove, operationId)).toMatchObject({
+      status: 'FAILED',
+      error: { code: 'WRITES_NOT_COVERED' },
+    });
+    expect(calls).toEqual(['release orders-3']);
+    expect(await tokenOf()).toEqual(token);
+    grove.machines.interfere(async () => {});
+    await retryOperation(grove.deps, subject.actor, { operationId });
+    await runOperation(grove.deps, operationId, never);
+    const [released, ...others] = grove.machines.calls.slice(grove.machines.calls.lastIndexOf('release orders-3'));
+    expect([released, ...others.slice(0, 4)]).toEqual([
+      'release orders-3',
+      'stop orders-3',
+      'leave orders-3',
+      'stop orders-3',
+      'destroy orders-3',
+    ]);
+  });
+});
+
 describe('dropInstances', () => {
   test('takes them out of the group, stops them and releases what they have, at once; their records stay', async () => {
     const subject = await activeCluster(grove, 4);

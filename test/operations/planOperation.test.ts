@@ -161,7 +161,7 @@ describe('a dry run', () => {
     expect(await warningsOf({ mode: 'PLANNED' })).toEqual([]);
     expect(await warningsOf({ mode: 'PLANNED', acceptDataLoss: true })).toEqual(['NO_EFFECT']);
     expect(await warningsOf({ mode: 'FAILOVER' })).toEqual(['WRITES_MAY_BE_LOST']);
-    expect(await warningsOf({ mode: 'FAILOVER', acceptDataLoss: true })).toEqual(['WRITES_MAY_BE_LOST', 'NO_EFFECT']);
+    expect(await warningsOf({ mode: 'FAILOVER', acceptDataLoss: true })).toEqual(['WRITES_MAY_BE_LOST']);
     await grove.deps.db.cluster.update({ where: { id: clusterId }, data: { synchronous: true } });
     expect(await warningsOf({ mode: 'FAILOVER' })).toEqual([]);
     await grove.deps.db.instance.updateMany({

@@ -68,7 +68,15 @@ function instanceOf(
   state: Pick<InstanceFacts, 'activity' | 'status' | 'role'> & { seen: boolean },
 ): InstanceFacts {
   const { seen, ...rest } = state;
-  const observation = { at: '', serving: true, reason: null, stopped: false, startedAt: null, connections: null };
+  const observation = {
+    at: '',
+    serving: true,
+    reason: null,
+    stopped: false,
+    startedAt: null,
+    connections: null,
+    lastPosition: null,
+  };
   return {
     ...{ id, name: id, size, provider: 'fake', statusReason: null, address: null, port: null, dnsName: null },
     ...rest,
@@ -115,10 +123,14 @@ describe('what speaks against a change of the instances', () => {
         const instanceIds = numbers.map((number) => `i${number}`);
         const codes = refusals(dropInstances, cluster, { clusterId: 'c', instanceIds });
         const leaving = cluster.instances.filter(({ id }) => instanceIds.includes(id));
+        const writing = cluster.instances
+          .filter(({ observation }) => observation?.serving && observation.role === 'PRIMARY')
+          .map(({ id }) => id);
+        const primaries = writing.includes('i1') ? ['i1'] : ['i1', ...writing];
         const accepted =
           isFree(cluster) &&
           leaving.length === instanceIds.length &&
-          !instanceIds.includes('i1') &&
+          !instanceIds.some((id) => primaries.includes(id)) &&
           (acceptsWrites(cluster.healthLevel) || !leaving.some(isServing));
         expect(codes.length === 0).toBe(accepted);
         if (leaving.length < instanceIds.length && isFree(cluster) && cluster.instances.length > 1)

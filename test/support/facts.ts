@@ -14,6 +14,7 @@ export function observation(parts: Partial<Observation> = {}): Observation {
     connections: 0,
     storageUsedBytes: 0,
     replication: null,
+    lastPosition: null,
     engine: {},
     ...parts,
   };

@@ -101,6 +101,9 @@ export function createFakeMachines({ db, bus, backups }: FakeMachinesDeps): Fake
       await called(`join ${name}`, signal);
       await observe(id, { role: 'REPLICA' });
     },
+    release: async ({ signal, cluster }, { name }) => {
+      if (cluster.synchronous) await called(`release ${name}`, signal);
+    },
     leave: ({ signal }, { name }) => called(`leave ${name}`, signal),
     restartOrder: ({ instances, primaryInstanceId }) => [
       ...instances.filter(({ id }) => id !== primaryInstanceId),
@@ -152,5 +155,6 @@ const servingObservation: Observation = {
   connections: null,
   storageUsedBytes: null,
   replication: null,
+  lastPosition: null,
   engine: {},
 };

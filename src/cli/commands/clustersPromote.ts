@@ -15,7 +15,7 @@ export const clustersPromote = defineCommand({
     failover: { type: 'boolean', meaning: 'the primary is lost: it is fenced off and replaced' },
     'accept-data-loss': {
       type: 'boolean',
-      meaning: 'with --failover of a synchronous cluster: though a replica is not seen that may have what no other has',
+      meaning: 'with --failover: though acknowledged writes may be lost that another instance has, or may have',
     },
     ...requestOptions,
   },

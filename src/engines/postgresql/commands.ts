@@ -47,14 +47,16 @@ export type Leader = {
   access: AccessPolicy;
   timeline: number;
   history: TimelineEnd[];
+  /** As ensureSlots answered. */
+  promotions: string[];
 };
 
 /** How it went to make an instance follow another one with the data that it has. */
 export type Followed = {
   attached: boolean;
   /**
-   * DIVERGED: it has what its primary has not. OTHER_HISTORY: the same, on a timeline that only has the same number, by which pg_rewind
-   * goes. NOT_STREAMING: the primary no longer has what it lacks, or it cannot be reached.
+   * DIVERGED: it has what its primary has not. OTHER_HISTORY: it went through a promotion that its primary did not, and what it has since
+   * cannot be told by timelines, by which pg_rewind goes. NOT_STREAMING: the primary no longer has what it lacks, or it cannot be reached.
    */
   reason: 'DIVERGED' | 'OTHER_HISTORY' | 'NOT_STREAMING' | 'NO_DATA' | null;
   /** Bytes of WAL that it has and its primary has not. Null: not known. */
@@ -73,13 +75,15 @@ export type PostgresqlCommands = {
       primary: ServerAddress;
       slotName: string;
       access: AccessPolicy;
+      /** The primary's, as ensureSlots answered: the copy's too. */
+      promotions: string[];
       /** True: a primary's data may be thrown away for the copy. */
       replace?: boolean;
     };
     result: { bytes: number; files: number };
   };
-  /** On a primary: these slots exist and hold back WAL. */
-  ensureSlots: { input: { slotNames: string[] }; result: { created: string[] } };
+  /** On a primary: these slots exist and hold back WAL. `promotions`: tokens of those that its data have gone through. */
+  ensureSlots: { input: { slotNames: string[] }; result: { created: string[]; promotions: string[] } };
   /** On a primary: these slots are gone, their sessions ended. */
   dropSlots: { input: { slotNames: string[] }; result: { dropped: string[] } };
   /** The rules are in force; sessions that they no longer allow are ended. `inForce` false: the server is stopped. */

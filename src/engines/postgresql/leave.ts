@@ -18,17 +18,17 @@ export async function leave(context: EngineContext, leaving: InstanceFacts): Pro
   const { cluster, send } = context;
   const primary = primaryOf(cluster);
   if (!isServing(primary)) return;
-  if (cluster.synchronous) await leaveSynchronous(context, leaving);
   const slotNames = [slotName(leaving.id), ...abandonedSlots(cluster, primary)];
   await send<PostgresqlCommands, 'dropSlots'>(primary, 'dropSlots', { slotNames });
 }
 
 /**
- * Commits wait for those that remain, and what only the leaving one has acknowledged is on one of them too: without it a failover
+ * In a synchronous cluster commits wait for those that remain, and what only the leaving one has acknowledged is on one of them too: without it a failover
  * right after this would lose it, though a synchronous cluster promises that it does not.
  */
-async function leaveSynchronous(context: EngineContext, leaving: InstanceFacts): Promise<void> {
+export async function release(context: EngineContext, leaving: InstanceFacts): Promise<void> {
   const { cluster, send } = context;
+  if (!cluster.synchronous || !isServing(primaryOf(cluster))) return;
   const rest = cluster.instances.filter(({ id }) => id !== leaving.id);
   await applySynchronous({ ...context, cluster: { ...cluster, instances: rest } });
   const primary = primaryOf(cluster);

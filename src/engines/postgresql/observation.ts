@@ -45,12 +45,7 @@ export function postgresObservation(engine: object): PostgresObservation | null 
   return 'systemIdentifier' in engine ? (engine as PostgresObservation) : null;
 }
 
+/** Where a server was when it last answered: the `lastPosition` of an observation. */
 export type LastPosition = { timeline: number; lsn: string };
 
-/** Where a server was when it last answered; also from the observation of one that does not serve any more. Null: not known. */
-export function lastKnownPosition(engine: object): LastPosition | null {
-  const facts = postgresObservation(engine);
-  const { timeline, currentLsn: lsn } =
-    facts ?? ('last' in engine ? (engine.last as PostgresObservation) : { timeline: null, currentLsn: null });
-  return timeline === null || lsn === null ? null : { timeline, lsn };
-}
+export const lastKnownPosition = (position: object | null): LastPosition | null => position as LastPosition | null;

@@ -7,7 +7,7 @@ import type { PostgresqlCommands } from './commands.ts';
 import { furthestPart } from './furthestPart.ts';
 import { accessOf, addressOf } from './group.ts';
 import { postgresqlHealth } from './health.ts';
-import { abandonedSlots, leave } from './leave.ts';
+import { abandonedSlots, leave, release } from './leave.ts';
 import { primaryOf } from './primaryOf.ts';
 import { restart, restartOrder } from './restart.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from './roles.ts';
@@ -29,6 +29,7 @@ export function createPostgresql(toolchain: PostgresqlToolchain): Engine {
     health: postgresqlHealth,
     bootstrap,
     join,
+    release,
     leave,
     restartOrder,
     restart,
@@ -53,11 +54,12 @@ async function join({ cluster, send }: EngineContext, joining: InstanceFacts): P
   const slot = slotName(joining.id);
   const abandoned = abandonedSlots(cluster, primary);
   if (abandoned.length > 0) await send<PostgresqlCommands, 'dropSlots'>(primary, 'dropSlots', { slotNames: abandoned });
-  await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
+  const { promotions } = await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
   await send<PostgresqlCommands, 'clone'>(joining, 'clone', {
     primary: addressOf(primary),
     slotName: slot,
     access: accessOf(cluster),
+    promotions,
   });
 }
 

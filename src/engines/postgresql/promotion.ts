@@ -7,7 +7,8 @@ import {
   ReplicaTooFarBehindError,
 } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import { isFormerPrimary, isHealthy, wantedPrimary } from '#domain/promotion.ts';
+import { hasServer } from '#domain/instanceStatus.ts';
+import { isFormerPrimary, isHealthy, isThere, wantedPrimary } from '#domain/promotion.ts';
 import type { Candidate, PromotionMode, PromotionRequest } from '../engine.ts';
 import { lsnDifference, lsnToBytes } from './lsn.ts';
 import { type LastPosition, lastKnownPosition, type PostgresObservation, postgresObservation } from './observation.ts';
@@ -27,24 +28,34 @@ export function ranked<T extends Standing>(standings: readonly T[]): T[] {
   });
 }
 
-/** Those of the newest timeline: a replica that stayed behind on an older one may have what its primary no longer has. */
-export function electable<T extends Standing>(standings: readonly T[]): T[] {
+/**
+ * Those of the newest timeline, the lost primary's included: a replica that stayed behind on an older one may have what its primary no
+ * longer has, and lacks all that was written since. With the loss accepted, the newest of those that are there.
+ */
+export function electable<T extends Standing>(standings: readonly T[], { lost, acceptDataLoss }: Lost): T[] {
   const [best] = ranked(standings);
-  return ranked(standings).filter(({ timeline }) => timeline === best?.timeline);
+  const newest = Math.max(best?.timeline ?? 0, acceptDataLoss ? 0 : (lost?.timeline ?? 0));
+  return ranked(standings).filter(({ timeline }) => timeline === newest);
 }
 
+type Lost = { lost: LastPosition | null; acceptDataLoss: boolean };
+
 /** The replicas that could become the primary in this mode, the best first. */
-export function promotionCandidates(cluster: Cluster, mode: PromotionMode): Candidate[] {
+export function promotionCandidates(cluster: Cluster, mode: PromotionMode, acceptDataLoss = false): Candidate[] {
   const primary = wantedPrimary(cluster);
   const standings = cluster.instances.flatMap((instance) => {
-    const standing = isReplica(cluster, instance) && isHealthy(instance) ? standingOf(instance) : null;
-    const able = mode === 'FAILOVER' || (primary !== undefined && streamsFrom(instance, primary));
-    return standing !== null && able ? [{ ...standing, instance }] : [];
+    const able =
+      mode === 'FAILOVER'
+        ? isThere(instance)
+        : isHealthy(instance) && primary !== undefined && streamsFrom(instance, primary);
+    const standing = able && isReplica(cluster, instance) ? standingOf(instance) : null;
+    return standing === null ? [] : [{ ...standing, instance }];
   });
-  const last = primary === undefined ? null : lastPosition(primary);
-  return electable(standings)
-    .filter(({ timeline }) => timeline >= (last?.timeline ?? 0))
-    .map(({ instance, lsn }) => ({ instance, lagBytes: lagOf(instance, lsn, { mode, primary }) }));
+  const lost = primary === undefined ? null : lastPosition(primary);
+  return electable(standings, { lost, acceptDataLoss }).map(({ instance, lsn }) => ({
+    instance,
+    lagBytes: lagOf(instance, lsn, { mode, primary }),
+  }));
 }
 
 /** The replica with most of the primary's data. Null: there is none that could take over. */
@@ -58,8 +69,17 @@ export function elect(cluster: Cluster): InstanceFacts | null {
  */
 export function unseenReplicas(cluster: Cluster): string[] {
   if (!cluster.synchronous) return [];
-  const replicas = cluster.instances.filter((instance) => isReplica(cluster, instance));
-  return replicas.filter((instance) => !isHealthy(instance) || standingOf(instance) === null).map(({ name }) => name);
+  return acknowledging(cluster)
+    .filter((instance) => !isThere(instance) || standingOf(instance) === null)
+    .map(({ name }) => name);
+}
+
+/**
+ * The replicas that may have acknowledged a commit: not one that has no server yet, nor a former primary, which follows nobody before
+ * it has become a replica.
+ */
+export function acknowledging(cluster: Pick<Cluster, 'instances' | 'primaryInstanceId'>): InstanceFacts[] {
+  return cluster.instances.filter((instance) => hasServer(instance) && isReplica(cluster, instance));
 }
 
 /** Every reason why the target (null: whichever is best) cannot be promoted. */
@@ -70,12 +90,17 @@ export function promoteBlockers(
   if (target !== null && isFormerPrimary(cluster, target)) {
     return [...primaryBlockers(cluster, mode), ...(mode === 'FAILOVER' && acceptDataLoss ? [] : [wasPrimary(target)])];
   }
-  const blockers = [...primaryBlockers(cluster, mode), ...(target === null ? [] : targetBlockers(cluster, target))];
-  const candidates = promotionCandidates(cluster, mode);
+  const blockers = [
+    ...primaryBlockers(cluster, mode),
+    ...(target === null ? [] : targetBlockers(cluster, target, mode)),
+  ];
+  const candidates = promotionCandidates(cluster, mode, acceptDataLoss);
   const chosen = target === null ? candidates[0] : candidates.find(({ instance }) => instance.id === target.id);
   if (blockers.length === 0 && !chosen) blockers.push(nobodyFit(cluster, { mode, target }));
-  if (chosen && chosen.lagBytes > maxLagBytes) {
-    blockers.push(new ReplicaTooFarBehindError(chosen.instance.name, chosen.lagBytes, maxLagBytes));
+  const { lagBytes } = chosen ?? { lagBytes: 0 };
+  if (chosen && lagBytes === null && !acceptDataLoss) blockers.push(lagUnknown(cluster, chosen.instance));
+  if (chosen && lagBytes !== null && lagBytes > maxLagBytes) {
+    blockers.push(new ReplicaTooFarBehindError(chosen.instance.name, lagBytes, maxLagBytes));
   }
   const unseen = mode === 'FAILOVER' && !acceptDataLoss ? unseenReplicas(cluster) : [];
   if (unseen.length > 0) blockers.push(new ReplicasUnseenError(cluster.name, unseen));
@@ -101,11 +126,11 @@ function primaryBlockers(cluster: Cluster, mode: PromotionMode): DomainError[] {
   const healthy = primary !== undefined && isHealthy(primary) && primary.role === 'PRIMARY';
   if (mode === 'PLANNED') return healthy ? [] : [new NoPrimaryError(cluster.name)];
   // Whichever is wanted: beside one that takes writes another would be the second.
-  const writing = cluster.instances.find((instance) => isHealthy(instance) && instance.role === 'PRIMARY');
+  const writing = cluster.instances.find((instance) => isThere(instance) && instance.observation?.role === 'PRIMARY');
   return writing ? [new PrimaryHealthyError(cluster.name, writing.name)] : [];
 }
 
-function targetBlockers(cluster: Cluster, target: InstanceFacts): DomainError[] {
+function targetBlockers(cluster: Cluster, target: InstanceFacts, mode: PromotionMode): DomainError[] {
   const { name, status, statusReason, role } = target;
   if (target.id === wantedPrimary(cluster)?.id) {
     return [new InstanceNotPromotableError(`${name} is the primary already.`, 'IS_PRIMARY')];
@@ -115,7 +140,7 @@ function targetBlockers(cluster: Cluster, target: InstanceFacts): DomainError[] 
       new InstanceNotPromotableError(`${name} is not a replica; only a replica can be promoted.`, 'NOT_A_REPLICA'),
     ];
   }
-  if (isHealthy(target)) return [];
+  if (mode === 'FAILOVER' ? isThere(target) : isHealthy(target)) return [];
   const why = target.agentLostAt === null ? `is ${status}` : 'has lost its agent';
   const reason = statusReason === null ? '' : ` ${statusReason}`;
   return [
@@ -144,7 +169,15 @@ function nobodyFit(
   return new InstanceNotPromotableError(`${target.name} is not a replica that${streams}.`, 'NOT_HEALTHY');
 }
 
-function isReplica(cluster: Cluster, { id, role, observation }: InstanceFacts): boolean {
+function lagUnknown({ name }: Cluster, replica: InstanceFacts): DomainError {
+  const why = `It is not known how far the lost primary of cluster "${name}" was, and so not what ${replica.name} lacks.`;
+  return new InstanceNotPromotableError(`${why} With acceptDataLoss it is promoted all the same.`, 'LAG_UNKNOWN');
+}
+
+function isReplica(
+  cluster: Pick<Cluster, 'instances' | 'primaryInstanceId'>,
+  { id, role, observation }: InstanceFacts,
+): boolean {
   return id !== wantedPrimary(cluster)?.id && (observation?.role ?? role) !== 'PRIMARY';
 }
 
@@ -154,7 +187,7 @@ function factsOf({ observation }: InstanceFacts): PostgresObservation | null {
 
 /** Where an instance was when its server last answered its agent. Null: not known. */
 export function lastPosition({ observation }: InstanceFacts): LastPosition | null {
-  return observation === null ? null : lastKnownPosition(observation.engine);
+  return observation === null ? null : lastKnownPosition(observation.lastPosition);
 }
 
 function standingOf(instance: InstanceFacts): Standing | null {
@@ -180,8 +213,8 @@ function lagOf(
   { observation }: InstanceFacts,
   lsn: string,
   { mode, primary }: { mode: PromotionMode; primary: InstanceFacts | undefined },
-): number {
+): number | null {
   if (mode === 'PLANNED') return observation?.replication?.lagBytes ?? 0;
   const last = primary === undefined ? null : lastPosition(primary);
-  return last === null ? 0 : lsnDifference(last.lsn, lsn);
+  return last === null ? null : lsnDifference(last.lsn, lsn);
 }

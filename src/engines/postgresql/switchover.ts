@@ -19,6 +19,7 @@ import { accessOf, addressOf } from './group.ts';
 import { lsnDifference } from './lsn.ts';
 import { primaryOf } from './primaryOf.ts';
 import {
+  acknowledging,
   electable,
   lastPosition,
   promoteBlockers,
@@ -115,7 +116,8 @@ async function electAmongReplicas(context: EngineContext, choice: Choice): Promi
   if (target !== null && isFormerPrimary(cluster, target)) {
     return { instanceId: target.id, lossBytes: lossOf(lost, lastPosition(target)), resumes: true };
   }
-  const replicas = cluster.instances.filter(({ id }) => id !== lost?.id);
+  // Those whose word the request was granted on; a former primary has acknowledged nothing since.
+  const replicas = acknowledging(cluster);
   const answers = await Promise.all(replicas.map((replica) => ask(context, replica)));
   const standings = answers.flatMap((answer) => answer ?? []);
   const silent = replicas.filter(({ id }) => !standings.some(({ instanceId }) => instanceId === id));
@@ -129,6 +131,9 @@ async function electAmongReplicas(context: EngineContext, choice: Choice): Promi
   const chosen = choose(cluster, standings, choice);
   if (typeof chosen === 'string') return { instanceId: null, reason: chosen };
   const lossBytes = lossOf(lost, chosen);
+  if (lossBytes === null && !choice.acceptDataLoss) {
+    return { instanceId: null, reason: `It is not known what ${chosen.name} lacks of what the lost primary had.` };
+  }
   if ((lossBytes ?? 0) > choice.maxLagBytes) {
     return {
       instanceId: null,
@@ -139,14 +144,12 @@ async function electAmongReplicas(context: EngineContext, choice: Choice): Promi
 }
 
 /** Why not, or who: a wanted one must be of the newest timeline, and in a synchronous cluster have as much as any. */
-function choose(
-  { name, synchronous }: ClusterFacts,
-  standings: Standing[],
-  { target, acceptDataLoss }: Choice,
-): Standing | string {
-  const able = electable(standings);
+function choose(cluster: ClusterFacts, standings: Standing[], { target, acceptDataLoss }: Choice): Standing | string {
+  const { name, synchronous } = cluster;
+  const primary = wantedPrimary(cluster);
+  const able = electable(standings, { lost: primary ? lastPosition(primary) : null, acceptDataLoss });
   const [best] = able;
-  if (!best) return 'No replica that could take over answered.';
+  if (!best) return 'No replica that has followed the lost primary to its newest timeline answered.';
   if (target === null) return best;
   const wanted = able.find(({ instanceId }) => instanceId === target.id);
   if (!wanted) return `${target.name} did not answer, or stayed behind on an older timeline.`;
@@ -179,9 +182,9 @@ async function ask({ send }: EngineContext, replica: InstanceFacts): Promise<Sta
 async function rejoin({ cluster, send }: EngineContext, instance: InstanceFacts): Promise<Rejoined> {
   const primary = primaryOf(cluster);
   const slot = slotName(instance.id);
-  await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
+  const { promotions } = await send<PostgresqlCommands, 'ensureSlots'>(primary, 'ensureSlots', { slotNames: [slot] });
   const { history, timeline } = await send<PostgresqlCommands, 'position'>(primary, 'position', {});
-  const place = { primary: addressOf(primary), slotName: slot, access: accessOf(cluster) };
+  const place = { primary: addressOf(primary), slotName: slot, access: accessOf(cluster), promotions };
   const into = { ...place, history, timeline };
   const followed = await send<PostgresqlCommands, 'follow'>(instance, 'follow', into);
   if (followed.attached) return { how: 'ATTACHED', discardedBytes: 0 };

@@ -74,8 +74,9 @@ builder.mutationField('promoteInstance', (t) =>
       acceptDataLoss: t.input.boolean({
         defaultValue: false,
         description:
-          'FAILOVER of a synchronous cluster only. True: promote though a replica is not seen that may have acknowledged writes ' +
-          'which no other has.',
+          'FAILOVER only. True: promote though acknowledged writes may be lost that another instance has or may have: a replica of a ' +
+          'synchronous cluster that is not seen, or a newer timeline that nobody is left of; also where it is not known how far the ' +
+          'lost primary was. And a former primary may be named, which takes writes again where it ended.',
       }),
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
       expectedVersion: t.input.int({ description: expectedVersionDescription }),

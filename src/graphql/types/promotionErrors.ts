@@ -28,6 +28,7 @@ const UnpromotableReason = describedEnum<UnpromotableReasonName>(
     NOT_A_REPLICA: 'It is not a replica.',
     NOT_HEALTHY: 'It does not serve, its agent is away, or it does not follow the primary.',
     NO_CANDIDATE: 'The cluster has no replica that could take over.',
+    LAG_UNKNOWN: 'It is not known how far the lost primary was, and so not what would be lost.',
   },
 );
 

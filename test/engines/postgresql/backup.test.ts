@@ -53,12 +53,19 @@ for (const version of ['18', '15']) {
       const slot = slotName('restored-2');
       await leader.run('ensureSlots', { slotNames: [slot] });
       const follower = await postgresqlInstance('restored-2', version, newSecrets);
-      const following = { store, part: partTwo, primary: leader.address, slotName: slot, access: loopbackOnly };
+      const following = {
+        store,
+        part: partTwo,
+        primary: leader.address,
+        slotName: slot,
+        access: loopbackOnly,
+        promotions: [],
+      };
       await follower.run('restore', { store, part: partTwo });
       const { reason } = await follower.run('followPart', following);
       if (reason !== null) {
         expect(reason).toMatch(/forked off|removed/);
-        await follower.run('clone', { primary: leader.address, slotName: slot, access: loopbackOnly });
+        await follower.run('clone', { primary: leader.address, slotName: slot, access: loopbackOnly, promotions: [] });
       }
       expect(await follower.run('followPart', following)).toEqual({ reason: null });
       await leader.run('writeProbe', { token: 'after' });
@@ -90,7 +97,14 @@ for (const version of ['18', '15']) {
       await leader.run('ensureSlots', { slotNames: [slot] });
       const follower = await postgresqlInstance('restored-2', version, newSecrets);
       const partTwo = { key: 'c/b/two', bytes: two.bytes, sha256: two.sha256 };
-      const following = { store, part: partTwo, primary: leader.address, slotName: slot, access: loopbackOnly };
+      const following = {
+        store,
+        part: partTwo,
+        primary: leader.address,
+        slotName: slot,
+        access: loopbackOnly,
+        promotions: [],
+      };
       expect(await follower.run('followPart', following)).toEqual({ reason: null });
       await leader.run('writeProbe', { token: 'after' });
       expect(await follower.run('readProbe', { token: 'after' })).toMatchObject({ replicationState: 'streaming' });
@@ -109,10 +123,10 @@ for (const version of ['18', '15']) {
       const slot = slotName('restored-2');
       await leader.run('ensureSlots', { slotNames: [slot] });
       const follower = await postgresqlInstance('restored-2', version, newSecrets);
-      const following = { store, part, primary: leader.address, slotName: slot, access: loopbackOnly };
+      const following = { store, part, primary: leader.address, slotName: slot, access: loopbackOnly, promotions: [] };
       const { reason } = await follower.run('followPart', following);
       expect(reason).toContain('insufficient parameter settings');
-      await follower.run('clone', { primary: leader.address, slotName: slot, access: loopbackOnly });
+      await follower.run('clone', { primary: leader.address, slotName: slot, access: loopbackOnly, promotions: [] });
       expect((await follower.side.observe()).role).toBe('REPLICA');
     });
 
@@ -190,7 +204,12 @@ for (const version of ['18', '15']) {
     async function replicaOf(primary: TestInstance, name: string): Promise<TestInstance> {
       const replica = await postgresqlInstance(name, version);
       await primary.run('ensureSlots', { slotNames: [slotName(name)] });
-      await replica.run('clone', { primary: primary.address, slotName: slotName(name), access: loopbackOnly });
+      await replica.run('clone', {
+        primary: primary.address,
+        slotName: slotName(name),
+        access: loopbackOnly,
+        promotions: [],
+      });
       return replica;
     }
   });

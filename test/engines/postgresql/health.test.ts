@@ -149,6 +149,7 @@ function observation(parts: Partial<Observation>): Observation {
       storageUsedBytes: 0,
     },
     replication: null,
+    lastPosition: null,
     engine: {},
     ...parts,
   };

@@ -81,7 +81,7 @@ for (const version of ['18', '15']) {
     test('is cloned once: a repeated command finds the copy', async () => {
       const primary = await initialized('orders-1');
       const replica = await replicaOf(primary, 'orders-2');
-      const again = { primary: primary.address, slotName: slotName('orders-2'), access: loopbackOnly };
+      const again = { primary: primary.address, slotName: slotName('orders-2'), access: loopbackOnly, promotions: [] };
       expect(await replica.run('clone', again)).toEqual({ bytes: 0, files: 0 });
       await expect(primary.run('clone', again)).rejects.toMatchObject({ code: 'NOT_EMPTY' });
     });
@@ -91,7 +91,7 @@ for (const version of ['18', '15']) {
       await primary.query('CREATE TABLE t AS SELECT i, repeat(md5(i::text), 8) AS v FROM generate_series(1, 200000) i');
       await primary.run('ensureSlots', { slotNames: [slotName('orders-2')] });
       const replica = await postgresqlInstance('orders-2', version);
-      const clone = { primary: primary.address, slotName: slotName('orders-2'), access: loopbackOnly };
+      const clone = { primary: primary.address, slotName: slotName('orders-2'), access: loopbackOnly, promotions: [] };
       const cut = new AbortController();
       const cloning = replica.run('clone', clone, cut.signal);
       await vi.waitFor(
@@ -109,7 +109,7 @@ for (const version of ['18', '15']) {
       await primary.run('ensureSlots', { slotNames: [slotName('orders-2')] });
       const replica = await postgresqlInstance('orders-2', version);
       const stateFile = join(replica.host.directory, 'state.json');
-      const clone = { primary: primary.address, slotName: slotName('orders-2'), access: loopbackOnly };
+      const clone = { primary: primary.address, slotName: slotName('orders-2'), access: loopbackOnly, promotions: [] };
       const cloning = replica.run('clone', clone);
       await vi.waitFor(() => expect(replica.progress).toContain('starting the server'), patience);
       const asItWasCopied = await readFile(stateFile, 'utf8');
@@ -278,7 +278,7 @@ for (const version of ['18', '15']) {
       const replica = await postgresqlInstance(name, version);
       const slot = slotName(name);
       await primary.run('ensureSlots', { slotNames: [slot] });
-      await replica.run('clone', { primary: primary.address, slotName: slot, access: loopbackOnly });
+      await replica.run('clone', { primary: primary.address, slotName: slot, access: loopbackOnly, promotions: [] });
       return replica;
     }
   });

@@ -150,7 +150,12 @@ for (const version of ['18', '15']) {
         expect({ rewound, reason }).toEqual({ rewound: true, reason: null });
       else expect(rewound).toBe(false);
       if (!rewound) {
-        const clone = { primary: second.address, slotName: slotName(first.host.name), access: loopbackOnly };
+        const clone = {
+          primary: second.address,
+          slotName: slotName(first.host.name),
+          access: loopbackOnly,
+          promotions: [],
+        };
         await back.run('clone', { ...clone, replace: true });
       }
       expect(await follow(back, second)).toMatchObject({ attached: true });
@@ -159,28 +164,54 @@ for (const version of ['18', '15']) {
       await expect(back.query('SELECT FROM only_here')).rejects.toThrow('does not exist');
     });
 
-    test('is given up for the old primary: its successor is told apart for ever, also by a timeline of the same number', async () => {
+    test('is told apart from another one at the same place, which has the same timeline and history', async () => {
+      const [first, second, third] = await group();
+      await first.query('CREATE TABLE t (value text)');
+      const demoted = await first.run('demote', { withinMs: 10_000 });
+      const promote = async (instance: TestInstance) => {
+        await instance.run('prepareTakeover', { ...noSlots, slotNames: slotsOf(first) });
+        return await instance.run('promote', { after: demoted.lsn, withinMs: 10_000 });
+      };
+      const given = await promote(second);
+      await second.query("INSERT INTO t VALUES ('second')");
+      await killServer(second);
+      expect(await promote(third)).toMatchObject({ timeline: given.timeline, forkLsn: given.forkLsn });
+      await third.query("INSERT INTO t VALUES ('third_')");
+      const back = second.succeed();
+      expect(await follow(back, third)).toMatchObject({ attached: false, reason: 'OTHER_HISTORY' });
+      const { promotions } = await leaderOf(third, second);
+      const clone = { primary: third.address, slotName: slotName(second.host.name), access: loopbackOnly, promotions };
+      await back.run('clone', { ...clone, replace: true });
+      expect(await follow(back, third)).toMatchObject({ attached: true });
+      expect(await follow(first, third)).toMatchObject({ attached: true });
+      for (const replica of [back, first]) {
+        await vi.waitFor(
+          async () => expect(await replica.query('SELECT value FROM t')).toEqual([{ value: 'third_' }]),
+          patience,
+        );
+      }
+    });
+
+    test('is given up for the old primary: whoever followed its successor is made anew', async () => {
       const [first, second, third] = await group();
       await second.run('prepareTakeover', { ...noSlots, slotNames: slotsOf(first, third) });
       const demoted = await first.run('demote', { withinMs: 10_000 });
       await second.run('promote', { after: demoted.lsn, withinMs: 10_000 });
+      expect(await follow(third, second)).toMatchObject({ attached: true });
       await second.query('CREATE TABLE given_up (id int)');
       await second.side.stop();
       await first.run('start', {});
       await first.query('CREATE TABLE kept (id int)');
-      expect(await follow(third, first)).toMatchObject({ attached: true });
-      await third.run('prepareTakeover', { ...noSlots, slotNames: slotsOf(first, second), withinBytes: 0 });
-      const again = await first.run('demote', { withinMs: 10_000 });
-      const { timeline } = await third.run('promote', { after: again.lsn, withinMs: 10_000 });
-      const late = second.succeed();
-      expect((await readControlFile(join(second.host.directory, 'data'))).timeline).toBe(timeline);
-      expect(await follow(late, third)).toMatchObject({ attached: false, reason: 'OTHER_HISTORY' });
-      const clone = { primary: third.address, slotName: slotName(second.host.name), access: loopbackOnly };
-      await late.run('clone', { ...clone, replace: true });
-      expect(await follow(late, third)).toMatchObject({ attached: true });
-      await third.query('INSERT INTO kept VALUES (1)');
-      await vi.waitFor(async () => expect(await late.query('SELECT id FROM kept')).toEqual([{ id: 1 }]), patience);
-      await expect(late.query('SELECT FROM given_up')).rejects.toThrow('does not exist');
+      for (const instance of [third, second.succeed()]) {
+        expect(await follow(instance, first)).toMatchObject({ attached: false, reason: 'OTHER_HISTORY' });
+        const { promotions } = await leaderOf(first, instance);
+        const slot = slotName(instance.host.name);
+        const clone = { primary: first.address, slotName: slot, access: loopbackOnly, promotions };
+        await instance.run('clone', { ...clone, replace: true });
+        expect(await follow(instance, first)).toMatchObject({ attached: true });
+        await vi.waitFor(async () => expect(await instance.query('SELECT FROM kept')).toEqual([]), patience);
+        await expect(instance.query('SELECT FROM given_up')).rejects.toThrow('does not exist');
+      }
     });
 
     /** A primary and two replicas of it. */
@@ -191,7 +222,7 @@ for (const version of ['18', '15']) {
         const replica = await postgresqlInstance(name, version);
         const slot = slotName(name);
         await first.run('ensureSlots', { slotNames: [slot] });
-        await replica.run('clone', { primary: first.address, slotName: slot, access: loopbackOnly });
+        await replica.run('clone', { primary: first.address, slotName: slot, access: loopbackOnly, promotions: [] });
         return replica;
       });
       const [second, third] = await Promise.all(replicas);
@@ -205,9 +236,10 @@ for (const version of ['18', '15']) {
 const slotsOf = (...instances: TestInstance[]) => instances.map(({ host }) => slotName(host.name));
 
 async function leaderOf(primary: TestInstance, replica: TestInstance) {
-  await primary.run('ensureSlots', { slotNames: slotsOf(replica) });
+  const { promotions } = await primary.run('ensureSlots', { slotNames: slotsOf(replica) });
   const { history, timeline } = await primary.run('position', {});
-  return { primary: primary.address, slotName: slotName(replica.host.name), access: loopbackOnly, history, timeline };
+  const place = { primary: primary.address, slotName: slotName(replica.host.name), access: loopbackOnly };
+  return { ...place, history, timeline, promotions };
 }
 
 const follow = async (replica: TestInstance, primary: TestInstance) =>

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { isBefore, lsnDifference, lsnToBytes } from '#engines/postgresql/lsn.ts';
 import {
+  acknowledging,
   elect,
   electable,
   promoteBlockers,
@@ -30,7 +31,10 @@ const primary = (lsn = '0/1000', parts: Partial<InstanceFacts> = {}) =>
   instanceFacts({
     id: 'p',
     role: 'PRIMARY',
-    observation: observation({ role: 'PRIMARY', engine: engineFacts(1, lsn, false) }),
+    observation: observation({
+      ...{ role: 'PRIMARY', serving: parts.status === undefined || parts.status === 'ACTIVE' },
+      ...{ lastPosition: { timeline: 1, lsn }, engine: engineFacts(1, lsn, false) },
+    }),
     ...parts,
   });
 const replica = (
@@ -49,14 +53,15 @@ const replica = (
   });
 type ReplicaParts = Partial<InstanceFacts> & { timeline?: number; lsn?: string; state?: string | null };
 
-const gone = { status: 'DOWN' as const };
+const gone = { status: 'DOWN' as const, agentLostAt: new Date(0) };
+const nobodyLost = { lost: null, acceptDataLoss: false };
 const group = (instances: InstanceFacts[], parts: Partial<ClusterFacts> = {}) =>
   clusterFacts({ instances, primaryInstanceId: 'p', ...parts });
 const former = instanceFacts({
   id: 'f',
   role: 'PRIMARY',
   fencedAt: new Date(),
-  observation: observation({ role: 'PRIMARY', serving: false, engine: engineFacts(1, '0/900', false) }),
+  observation: observation({ role: 'PRIMARY', serving: false, lastPosition: { timeline: 1, lsn: '0/900' } }),
 });
 const codes = (cluster: ClusterFacts, request: Partial<Parameters<typeof promoteBlockers>[1]>) =>
   promoteBlockers(cluster, { mode: 'PLANNED', target: null, maxLagBytes: 1000, acceptDataLoss: false, ...request }).map(
@@ -89,11 +94,11 @@ describe('the election', () => {
   test('takes nobody who has less than another of the newest timeline, whatever the order', () => {
     fc.assert(
       fc.property(standings, fc.nat(), (all, seed) => {
-        const [chosen] = electable(all);
+        const [chosen] = electable(all, nobodyLost);
         const shuffled = all.toSorted(
           (a, b) => ((a.name.charCodeAt(0) * seed) % 7) - ((b.name.charCodeAt(0) * seed) % 7),
         );
-        expect(electable(shuffled)[0]).toEqual(chosen);
+        expect(electable(shuffled, nobodyLost)[0]).toEqual(chosen);
         const newest = Math.max(...all.map(({ timeline }) => timeline));
         expect(chosen?.timeline).toBe(newest);
         for (const { timeline, lsn } of all) {
@@ -125,7 +130,7 @@ describe('the election', () => {
   test('takes nobody who stayed behind on an older timeline than the primary', () => {
     const last = primary('0/3000', {
       ...gone,
-      observation: observation({ serving: false, engine: { last: { timeline: 2, currentLsn: '0/3000' } } }),
+      observation: observation({ serving: false, lastPosition: { timeline: 2, lsn: '0/3000' } }),
     });
     expect(elect(group([last, replica('a', { timeline: 1, lsn: '0/9000' })]))).toBeNull();
     expect(elect(group([last, replica('a', { timeline: 2 })]))?.id).toBe('a');
@@ -187,6 +192,47 @@ describe('a promotion is refused', () => {
     const away = { ...former, agentLostAt: new Date() };
     const request = { target: away, mode: 'FAILOVER', acceptDataLoss: true } as const;
     expect(codes(group([primary('0/1000', gone), away]), request)).toEqual(['NOT_A_REPLICA']);
+  });
+
+  describe('by what is known of the lost primary', () => {
+    const lostAt = (lastPosition: { timeline: number; lsn: string } | null) =>
+      primary('0/0', { ...gone, observation: observation({ serving: false, role: 'PRIMARY', lastPosition }) });
+
+    test('where it is not known how far that was, and goes where that is accepted', () => {
+      expect(codes(group([lostAt(null), a]), { mode: 'FAILOVER' })).toEqual(['LAG_UNKNOWN']);
+      expect(codes(group([lostAt(null), a]), { mode: 'FAILOVER', acceptDataLoss: true })).toEqual([]);
+    });
+
+    test('where all stayed behind on an older timeline, and goes where that is accepted', () => {
+      const cluster = group([lostAt({ timeline: 2, lsn: '0/1000' }), a]);
+      expect(codes(cluster, { mode: 'FAILOVER' })).toEqual(['NO_CANDIDATE']);
+      expect(codes(cluster, { mode: 'FAILOVER', target: a })).toEqual(['NOT_HEALTHY']);
+      expect(codes(cluster, { mode: 'FAILOVER', target: a, acceptDataLoss: true })).toEqual([]);
+    });
+  });
+
+  test.each([
+    ['is being backed up', replica('a', { activity: 'BACKING_UP', status: 'BACKING_UP' })],
+    ['is in ERROR after a restart that broke off, and serves', replica('a', { activity: 'FAILED', status: 'ERROR' })],
+  ])('not because the only replica %s', (_what, busy) => {
+    expect(codes(group([primary('0/1000', gone), busy], { synchronous: true }), { mode: 'FAILOVER' })).toEqual([]);
+    expect(elect(group([primary('0/1000', gone), busy]))?.id).toBe('a');
+  });
+
+  test.each([
+    ['is only being made', instanceFacts({ id: 'n', activity: 'SYNCING', status: 'SYNCING', observation: null })],
+    ['never came to have a server', instanceFacts({ id: 'n', activity: 'FAILED', status: 'ERROR', observation: null })],
+    ['was the primary before, and is away', { ...former, agentLostAt: new Date() }],
+  ])('not because another instance of a synchronous group %s', (_what, other) => {
+    const cluster = group([primary('0/1000', gone), a, other], { synchronous: true });
+    expect(codes(cluster, { mode: 'FAILOVER' })).toEqual([]);
+    expect(acknowledging(cluster).map(({ id }) => id)).toEqual(['a']);
+  });
+
+  test('beside an instance that takes writes, whatever an operation has left it as', () => {
+    const serving = primary('0/1000', { activity: 'FAILED', status: 'ERROR' });
+    if (serving.observation) serving.observation.serving = true;
+    expect(codes(group([serving, a]), { mode: 'FAILOVER' })).toEqual(['PRIMARY_HEALTHY']);
   });
 
   test('unless the loss is accepted', () => {

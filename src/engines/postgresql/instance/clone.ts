@@ -39,6 +39,7 @@ export async function clone(
     upstream: { ...input.primary, slotName: input.slotName },
     access: input.access,
     synchronousStandbys: [],
+    promotions: input.promotions,
     stoppingSince: null,
   } as const;
   await instance.assumeState(following);

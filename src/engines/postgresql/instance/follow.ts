@@ -7,7 +7,6 @@ import { readControlFile } from './controlFile.ts';
 import { readStanding } from './position.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 import { dropAllSlots } from './slots.ts';
-import { timelineHistories } from './timelineHistory.ts';
 
 type Follow = PostgresqlCommands['follow'];
 
@@ -42,6 +41,7 @@ export async function follow(
     upstream: { ...input.primary, slotName: input.slotName },
     access: input.access,
     synchronousStandbys: [],
+    promotions: input.promotions,
     stoppingSince: null,
   });
   await instance.liftFence();
@@ -57,20 +57,10 @@ export async function follow(
   });
 }
 
-/**
- * A timeline's number alone says nothing: after a former primary has taken writes again, the next promotion gives the same number as
- * the one whose writes were given up. PostgreSQL itself would stream on. What led to each timeline that both have must be the same.
- */
-async function isOfAnotherHistory(
-  { layout }: PostgresqlInstance,
-  { history, timeline }: Follow['input'],
-): Promise<boolean> {
-  const own = await timelineHistories(layout.data);
-  return [...own].some(([number, led]) => {
-    if (number !== timeline && !history.some((earlier) => earlier.timeline === number)) return false;
-    const wanted = history.filter((earlier) => earlier.timeline < number);
-    return JSON.stringify(led) !== JSON.stringify(wanted);
-  });
+/** It, or the one that it followed, was promoted, and whoever it is to follow now does not come from that. */
+async function isOfAnotherHistory(instance: PostgresqlInstance, leader: Follow['input']): Promise<boolean> {
+  const { promotions = [] } = await instance.state();
+  return promotions.some((token, index) => leader.promotions[index] !== token);
 }
 
 /** For a server that ended in order, its last checkpoint says all. Null: it has its place in the history, or cannot say yet. */

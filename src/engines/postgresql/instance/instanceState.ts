@@ -11,6 +11,11 @@ export type InstanceState = {
   access: AccessPolicy;
   /** On a primary: names of the replicas of which one must have each commit before it is acknowledged. Absent: none. */
   synchronousStandbys?: readonly string[];
+  /**
+   * A token for each promotion that its data have gone through, the oldest first. A timeline's number and where it began do not tell
+   * two promotions apart: after an orderly stop two replicas begin the same timeline at the same place. Absent: none.
+   */
+  promotions?: readonly string[];
   /** Since when it has been stopping, or is stopped, to hand its role over (ISO 8601). Absent or null: it is not. */
   stoppingSince?: string | null;
   /** True while its first server replays the WAL that came with a part of a backup: nobody may sign in yet. */

@@ -4,7 +4,7 @@ import type { Observation, ReplicationObservation } from '#domain/observation.ts
 import { systemFault } from '#lib/systemFault.ts';
 import { withoutPaths } from '#lib/withoutPaths.ts';
 import { boundServerLog } from '../../serverLog.ts';
-import type { PostgresObservation } from '../observation.ts';
+import type { LastPosition, PostgresObservation } from '../observation.ts';
 import { databaseSizeQuery, type ObservationRow, observationQuery } from './observationQuery.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 import { storageUsage } from './storageUsage.ts';
@@ -26,7 +26,7 @@ export class Observer {
     databaseSizeBytes: null,
   };
   #slowFactsDueAt = 0;
-  #last: Pick<PostgresObservation, 'timeline' | 'currentLsn'> | null = null;
+  #last: LastPosition | null = null;
   #closed = false;
 
   constructor(instance: PostgresqlInstance) {
@@ -101,7 +101,8 @@ export class Observer {
 
   async #serving(row: ObservationRow): Promise<Observation> {
     const { upstream } = await this.#instance.state();
-    this.#last = { timeline: row.timeline, currentLsn: row.current_lsn };
+    if (row.timeline !== null && row.current_lsn !== null)
+      this.#last = { timeline: row.timeline, lsn: row.current_lsn };
     return {
       at: new Date().toISOString(),
       serving: true,
@@ -112,6 +113,7 @@ export class Observer {
       connections: row.connections,
       storageUsedBytes: this.#slowFacts.storageUsedBytes,
       replication: row.in_recovery ? replicationOf(row, upstream) : null,
+      lastPosition: this.#last,
       engine: this.#engineFacts(row),
     };
   }
@@ -146,7 +148,8 @@ export class Observer {
       storageUsedBytes: this.#slowFacts.storageUsedBytes,
       replication: null,
       // What it had when it was lost is what a successor must not lack.
-      engine: this.#last === null ? {} : { last: this.#last },
+      lastPosition: this.#last,
+      engine: {},
     };
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
@@ -41,14 +42,9 @@ async function becomePrimary(
   instance: PostgresqlInstance,
   { after, withinMs, call }: Promote['input'] & { call: CommandCall },
 ): Promise<void> {
-  if (!(await isInRecovery(client))) {
-    await instance.changeState({ upstream: null });
-    return;
-  }
-  if ((await instance.state()).upstream !== null) {
-    if (after !== null) await replays(client, { after, withinMs, call });
-    await instance.changeState({ upstream: null });
-  }
+  if (!(await isInRecovery(client))) return await leavesItsUpstream(instance);
+  if ((await instance.state()).upstream !== null && after !== null) await replays(client, { after, withinMs, call });
+  await leavesItsUpstream(instance);
   call.progress('promoting');
   // Without waiting: PostgreSQL itself would look only every 100 ms.
   await client.query('SELECT pg_promote(false)');
@@ -65,6 +61,11 @@ async function becomePrimary(
     }
     await delay(pollMs, undefined, { signal: call.signal });
   }
+}
+
+async function leavesItsUpstream(instance: PostgresqlInstance): Promise<void> {
+  const { upstream, promotions = [] } = await instance.state();
+  if (upstream !== null) await instance.changeState({ upstream: null, promotions: [...promotions, randomUUID()] });
 }
 
 /** Returns once what begins at `after` is replayed: no record ends behind the beginning of the next one. */

@@ -16,7 +16,8 @@ export async function ensureSlots(
   return asPrimary(instance, call, async (client) => {
     const created: string[] = [];
     for (const name of slotNames) if (await ensureSlot(client, name)) created.push(name);
-    return { created };
+    const { promotions = [] } = await instance.state();
+    return { created, promotions: [...promotions] };
   });
 }
 

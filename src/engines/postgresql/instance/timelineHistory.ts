@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TimelineEnd } from '../commands.ts';
 
@@ -7,20 +7,6 @@ export async function timelineHistory(dataDirectory: string, timeline: number): 
   if (timeline === 1) return [];
   const name = `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`;
   return parseTimelineHistory(await readFile(join(dataDirectory, 'pg_wal', name), 'utf8'));
-}
-
-/** By timeline, what led to it: of every timeline that the data directory has a history file of. */
-export async function timelineHistories(dataDirectory: string): Promise<Map<number, TimelineEnd[]>> {
-  const directory = join(dataDirectory, 'pg_wal');
-  const names = (await readdir(directory)).filter((name) => /^[0-9A-F]{8}\.history$/.test(name));
-  return new Map(
-    await Promise.all(
-      names.map(async (name) => {
-        const led = parseTimelineHistory(await readFile(join(directory, name), 'utf8'));
-        return [Number.parseInt(name, 16), led] as const;
-      }),
-    ),
-  );
 }
 
 /** Lines of "timeline, where it ended, why", and comments. */
