@@ -17,8 +17,8 @@ export type Ground = {
   start(): Promise<GroveProcess>;
   /** A session of the test's own with Grove's store. */
   openStore(): Promise<pg.Client>;
-  /** Ends a server that Grove needs, and starts it again after a second. */
-  restart(outage: Outage): Promise<void>;
+  /** Ends a server that Grove needs, and starts it again after a second. `whileAway` begins when it has ended. */
+  restart(outage: Outage, whileAway: () => Promise<void>): Promise<void>;
   destroy(of?: TestOrSuite): Promise<void>;
 };
 
@@ -46,10 +46,10 @@ async function withServers(home: GroveHome): Promise<Ground> {
     ownStore: false,
     start: () => home.start({ environment }),
     openStore: () => openSession({ connectionString: store.url }),
-    async restart(outage) {
+    async restart(outage, whileAway) {
       const server = outage === 'REDIS' ? redis : store;
       await (outage === 'STORE_IN_ORDER' ? store.stop() : server.kill());
-      await pause(awayMs);
+      await Promise.all([pause(awayMs), whileAway()]);
       await server.start();
     },
     async destroy(of) {

@@ -35,9 +35,9 @@ function sample(fault: FaultNumber, samples: readonly Sample[]): void {
   );
 }
 
-/** The step as a run that is left alone records it, where the strike goes by that, and where half a second is not near enough. */
+/** The step as a run that is left alone records it, where the strike goes by that, and where a fraction of a second is not near enough. */
 async function recorded(sweep: Sweep, scenario: Scenario, name: string, strike: Strike): Promise<RecordedStep> {
-  if (strike.fault !== 'F01') return { name, ms: 1000, commands: [] };
+  if (strike.fault !== 'F01') return { name, ms: 300, commands: [] };
   const { what } = strike;
   if (what === 'START' || what === 'END' || isEndingMoment(what)) return { name, ms: 0, commands: [] };
   const { steps, faults } = await sweep.rehearse(scenario);

@@ -141,11 +141,10 @@ export class Sweep {
       return running ? 'HIT' : 'OVER';
     }
     const running = await isRunning(store, place);
-    await this.#ground.restart(strike.what);
     if (strike.what === 'REDIS') {
-      await armed.release();
+      await this.#ground.restart(strike.what, armed.release);
     } else {
-      await store.end().catch(() => undefined);
+      await this.#ground.restart(strike.what, () => store.end().catch(() => undefined));
       this.#store = await this.#ground.openStore();
       await clear(this.#store);
     }

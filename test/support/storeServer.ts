@@ -24,6 +24,7 @@ export class StoreServer {
   readonly url: string;
   readonly #place: Place;
   #process: ChildProcess | null = null;
+  #closed = false;
 
   private constructor(place: Place) {
     this.#place = place;
@@ -48,7 +49,7 @@ export class StoreServer {
   async start(): Promise<void> {
     const { dataDirectory } = this.#place;
     const deadline = performance.now() + startsWithinMs;
-    while (performance.now() < deadline) {
+    while (!this.#closed && performance.now() < deadline) {
       await disownStalePid(dataDirectory);
       const child = this.#spawn();
       while (child.exitCode === null) {
@@ -88,7 +89,9 @@ export class StoreServer {
     await exit;
   }
 
+  /** For good: who is about to start it again does not. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.kill();
     await rm(this.#place.directory, { recursive: true, force: true });
   }

@@ -262,7 +262,7 @@ for (const version of ['18', '15']) {
       const primary = await initialized('orders-1');
       const replica = await replicaOf(primary, 'orders-2');
       const names = { slotNames: [slotName('orders-2')] };
-      expect(await primary.run('ensureSlots', names)).toEqual({ created: [] });
+      expect(await primary.run('ensureSlots', names)).toEqual({ created: [], promotions: [] });
       await replica.side.stop();
       expect(await primary.run('dropSlots', names)).toEqual({ dropped: names.slotNames });
       expect(await primary.run('dropSlots', names)).toEqual({ dropped: [] });
