@@ -17,6 +17,7 @@ import { readProbe, writeProbe } from './probe.ts';
 import { promote } from './promote.ts';
 import { restore } from './restore.ts';
 import { rewind } from './rewind.ts';
+import { endFormerProgram } from './runProgram.ts';
 import { serverFailure } from './serverFailure.ts';
 import { dropSlots, ensureSlots } from './slots.ts';
 import { restart, start, stop } from './startAndStop.ts';
@@ -92,6 +93,7 @@ function commandsOf(instance: PostgresqlInstance): InstanceSide['commands'] {
 }
 
 async function resume(instance: PostgresqlInstance): Promise<void> {
+  await endFormerProgram(instance);
   if ((await instance.isFenced()) && !(await instance.isStandby())) await instance.assumeState({ wanted: 'stopped' });
   const { wanted } = await instance.state();
   if (wanted === 'running') instance.supervisor.keepRunning();

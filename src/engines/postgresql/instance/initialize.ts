@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
 import { chown, mkdir, rename, rm } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import type { Client } from 'pg';
 import { replaceFile } from '#lib/replaceFile.ts';
 import { syncPath } from '#lib/syncPath.ts';
@@ -11,6 +9,7 @@ import { adminRole, clientDatabase, clientRole, replicatorRole } from '../roles.
 import { scramVerifier } from '../scramVerifier.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 import { ensureProbeTable } from './probe.ts';
+import { runProgram } from './runProgram.ts';
 
 type Initialize = PostgresqlCommands['initialize'];
 
@@ -51,12 +50,8 @@ async function makeDataDirectory(instance: PostgresqlInstance, signal: AbortSign
   await mkdir(layout.configuration, { recursive: true });
   await replaceFile(layout.initialPasswordFile, `${await instance.secret(adminRole)}\n`, { owner: host.serverUser });
   try {
-    await promisify(execFile)(instance.program('initdb'), initdbArguments(instance), {
-      cwd: layout.unfinishedData,
-      env: { ...host.environment, LC_ALL: 'C' },
-      signal,
-      ...host.serverUser,
-    });
+    const args = initdbArguments(instance);
+    await runProgram(instance, { name: 'initdb', args, cwd: layout.unfinishedData, signal });
   } catch (error) {
     throw new CommandFailure('INITDB_FAILED', `initdb failed on ${host.name}: ${withoutPaths(lastLine(error))}`, {
       cause: error,

@@ -21,6 +21,8 @@ export function instanceLayout(directory: string) {
     passwordFile: join(configuration, 'pgpass'),
     /** Holds the superuser's password while initdb runs. */
     initialPasswordFile: join(configuration, 'initial-password'),
+    /** The program besides the server that works on the files now. */
+    programFile: join(directory, 'program.json'),
     secretsFile: join(directory, 'secrets.json'),
     fenceFile: join(directory, fenceFile),
     stateFile: join(directory, 'state.json'),

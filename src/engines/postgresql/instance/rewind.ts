@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { replaceFile } from '#lib/replaceFile.ts';
 import { withoutPaths } from '#lib/withoutPaths.ts';
 import type { CommandCall } from '../../instanceSide.ts';
@@ -9,6 +7,7 @@ import type { PostgresqlCommands, ServerAddress } from '../commands.ts';
 import { adminRole } from '../roles.ts';
 import { follow } from './follow.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
+import { runProgram } from './runProgram.ts';
 
 type Rewind = PostgresqlCommands['rewind'];
 
@@ -22,8 +21,8 @@ export async function rewind(
   call: CommandCall,
 ): Promise<Rewind['result']> {
   const { progress, signal } = call;
-  const program = instance.program('pg_rewind');
-  if (!existsSync(program)) return { rewound: false, reason: 'This package of PostgreSQL has no pg_rewind.' };
+  if (!existsSync(instance.program('pg_rewind')))
+    return { rewound: false, reason: 'This package of PostgreSQL has no pg_rewind.' };
   await instance.supervisor.stop();
   await instance.writeConfiguration();
   // Before the signal goes: an agent that began anew in between would start the server as a primary.
@@ -32,11 +31,7 @@ export async function rewind(
   await rm(instance.layout.standbySignal, { force: true });
   progress('rewinding');
   try {
-    const password = await instance.secret(adminRole);
-    await runRewind(
-      { layout: instance.layout, host: instance.host, password },
-      { program, primary: leader.primary, signal },
-    );
+    await runRewind(instance, leader.primary, signal);
   } catch (error) {
     signal.throwIfAborted();
     const { stderr, message } = error as { stderr?: string; message: string };
@@ -48,25 +43,22 @@ export async function rewind(
   return { rewound: attached, reason };
 }
 
-async function runRewind(
-  { layout, host, ...rest }: Pick<PostgresqlInstance, 'layout' | 'host'> & { password: string },
-  { program, primary, signal }: { program: string; primary: ServerAddress; signal: AbortSignal },
-): Promise<void> {
+async function runRewind(instance: PostgresqlInstance, primary: ServerAddress, signal: AbortSignal): Promise<void> {
+  const { layout, host } = instance;
   const passwordFile = `${layout.passwordFile}-rewind`;
-  const line = `*:*:*:${adminRole}:${rest.password.replaceAll(/[\\:]/g, '\\$&')}\n`;
+  const password = await instance.secret(adminRole);
+  const line = `*:*:*:${adminRole}:${password.replaceAll(/[\\:]/g, '\\$&')}\n`;
   await replaceFile(passwordFile, line, { owner: host.serverUser });
   const source = `host=${primary.host} port=${primary.port} user=${adminRole} dbname=postgres connect_timeout=5`;
+  const args = ['--target-pgdata', layout.data, '--source-server', source, '--config-file', layout.configFile];
   try {
-    await promisify(execFile)(
-      program,
-      ['--target-pgdata', layout.data, '--source-server', source, '--config-file', layout.configFile],
-      {
-        cwd: layout.data,
-        env: { ...host.environment, LC_ALL: 'C', PGPASSFILE: passwordFile },
-        signal,
-        ...host.serverUser,
-      },
-    );
+    await runProgram(instance, {
+      name: 'pg_rewind',
+      args,
+      cwd: layout.data,
+      env: { PGPASSFILE: passwordFile },
+      signal,
+    });
   } finally {
     await rm(passwordFile, { force: true });
   }

@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { withoutPaths } from '#lib/withoutPaths.ts';
 import { CommandFailure } from '../../instanceSide.ts';
 import { adminRole } from '../roles.ts';
 import { scramVerifier } from '../scramVerifier.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
+import { runProgram } from './runProgram.ts';
 
 /**
  * Gives the superuser of a stopped server this cluster's password, in PostgreSQL's single-user mode: the server need not let anybody
@@ -17,16 +16,9 @@ export async function setAdminPassword(instance: PostgresqlInstance, signal: Abo
   const statement = `ALTER ROLE ${adminRole} SUPERUSER LOGIN PASSWORD '${verifier}'`;
   const values = { config_file: layout.configFile, exit_on_error: 'true', log_min_error_statement: 'panic' };
   const settings = Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const running = promisify(execFile)(
-    instance.program('postgres'),
-    ['--single', '-D', layout.data, ...settings, 'postgres'],
-    { cwd: layout.data, env: { ...host.environment, LC_ALL: 'C' }, signal, ...host.serverUser },
-  );
-  // Where it ends before it has read this, its exit code says so.
-  running.child.stdin?.on('error', () => {});
-  running.child.stdin?.end(`${statement}\n`);
+  const args = ['--single', '-D', layout.data, ...settings, 'postgres'];
   try {
-    await running;
+    await runProgram(instance, { name: 'postgres', args, cwd: layout.data, input: `${statement}\n`, signal });
   } catch (error) {
     const { stderr = '', message } = error as { stderr?: string; message: string };
     const reason = stderr.split('\n').findLast((line) => /ERROR|FATAL|PANIC/.test(line)) ?? message;
