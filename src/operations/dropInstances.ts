@@ -4,6 +4,7 @@ import { type DomainError, NotFoundError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { InstanceStatusError, MinimumInstancesError, PrimaryNotDroppableError } from '#domain/instanceErrors.ts';
 import { hasServer, isServing } from '#domain/instanceStatus.ts';
+import { isFormerPrimary } from '#domain/promotion.ts';
 import { givenBack, instancesDemand } from '#domain/quota.ts';
 import { instanceCountAllowed } from '#domain/topology.ts';
 import { Prisma } from '#generated/prisma/client.ts';
@@ -93,11 +94,20 @@ function minimumRemains({ cluster, engine }: Facts, leaving: number): DomainErro
 }
 
 /**
- * While nothing accepts writes, a server that serves may hold the only whole copy of the data: it is promoted, not dropped. In a
- * synchronous cluster so may one that is not seen: the last acknowledged write is on one of them, and nobody knows on which.
+ * While nothing accepts writes, a server that serves, or a former primary that was stopped, may hold the only whole copy of the data:
+ * it is promoted, not dropped. In a synchronous cluster so may one that is not seen: the last acknowledged write is on one of them, and
+ * nobody knows on which.
  */
-function isNoLastCopy({ healthLevel, synchronous }: ClusterFacts, instance: InstanceFacts): DomainError[] {
+function isNoLastCopy(cluster: ClusterFacts, instance: InstanceFacts): DomainError[] {
+  const { healthLevel, synchronous } = cluster;
   if (acceptsWrites(healthLevel)) return [];
+  if (isFormerPrimary(cluster, instance)) {
+    const why =
+      'It was the primary before, and while no instance is known to accept writes it may hold the only whole copy of the data.';
+    const wayOut =
+      'Go back to it (promoteInstance with FAILOVER and acceptDataLoss), promote another, or delete the cluster.';
+    return [new InstanceStatusError(instance, `${why} ${wayOut}`)];
+  }
   if (synchronous && !isServing(instance) && hasServer(instance)) {
     const unseen =
       'In a synchronous cluster without a primary it may hold acknowledged writes that no other instance has.';

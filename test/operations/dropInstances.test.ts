@@ -32,6 +32,18 @@ async function dropped(subject: TestCluster, instanceIds: readonly string[]) {
   return { ...accepted, calls: grove.machines.calls.slice(before) };
 }
 
+test('a former primary is refused while nothing takes writes: it may hold the only whole copy', async () => {
+  const subject = await activeCluster(grove, 2);
+  const [first = '', second = ''] = await idsOf(subject, 'orders-1', 'orders-2');
+  await grove.machines.observe(second, { serving: false, stopped: true, role: 'PRIMARY' });
+  await grove.machines.observe(first, { serving: false, role: 'PRIMARY' });
+  await grove.deps.db.cluster.update({ where: { id: subject.clusterId }, data: { healthLevel: 'DOWN' } });
+  await expect(drop(subject, [second])).rejects.toMatchObject({
+    code: 'INSTANCE_STATUS',
+    message: expect.stringContaining('Go back to it (promoteInstance with FAILOVER and acceptDataLoss)'),
+  });
+});
+
 describe('an instance of a synchronous cluster that may have acknowledged what no other has', () => {
   test('is let go before anything is done to it, and where it cannot be it is not touched', async () => {
     const subject = await activeCluster(grove, 3);

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { acceptsWrites } from '#domain/clusterStatus.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { isBeingWorkedOn, isServing } from '#domain/instanceStatus.ts';
+import { isFormerPrimary } from '#domain/promotion.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { ClusterStatus, HealthLevel, InstanceActivity, InstanceStatus } from '#generated/prisma/enums.ts';
 import { addInstances } from '#operations/addInstances.ts';
@@ -131,7 +132,8 @@ describe('what speaks against a change of the instances', () => {
           isFree(cluster) &&
           leaving.length === instanceIds.length &&
           !instanceIds.some((id) => primaries.includes(id)) &&
-          (acceptsWrites(cluster.healthLevel) || !leaving.some(isServing));
+          (acceptsWrites(cluster.healthLevel) ||
+            !leaving.some((instance) => isServing(instance) || isFormerPrimary(cluster, instance)));
         expect(codes.length === 0).toBe(accepted);
         if (leaving.length < instanceIds.length && isFree(cluster) && cluster.instances.length > 1)
           expect(codes).toEqual(['NOT_FOUND']);

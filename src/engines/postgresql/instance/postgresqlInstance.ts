@@ -134,8 +134,11 @@ export class PostgresqlInstance {
 
   /** Refuses a command where there is no server yet. */
   async assertInitialized(): Promise<void> {
-    if ((await this.state()).wanted === 'none' || !(await this.exists())) {
+    if ((await this.state()).wanted === 'none') {
       throw new CommandFailure('NOT_INITIALIZED', `Instance ${this.host.name} has no database server yet.`);
+    }
+    if (!(await this.exists())) {
+      throw new CommandFailure('DATA_GONE', `The data directory of instance ${this.host.name} is gone.`);
     }
   }
 
