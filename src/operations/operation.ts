@@ -128,7 +128,12 @@ export type OperationDefinition<Input> = {
     input: Input,
   ): Promise<void>;
   /** In the transaction of a retry: what failed is begun again. Throws a DomainError where it cannot be. */
-  reopen?(change: Change, facts: Facts, planned: RunContext['planned']): Promise<void>;
+  reopen?(
+    change: Change,
+    facts: Facts,
+    planned: RunContext['planned'],
+    asked: { operationId: string; now: Date; input: Input },
+  ): Promise<void>;
   /**
    * True where an operation that ended with this error, and with its steps so, had given back all that it did. A retry then begins with its first step, if
    * nothing blocks it now. Left out: never; a retry begins with what did not succeed.
