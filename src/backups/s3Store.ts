@@ -19,9 +19,15 @@ const usualPartBytes = 8 * 1024 * 1024;
 const partsAtOnce = 2;
 const deletedAtOnce = 1000;
 
+/** How long the service may take to let a connection in, and how long nothing may move on one that waits or carries content, in milliseconds. */
+export type S3Limits = { connectMs: number; idleMs: number };
+
+/** S3 itself may think for a while before it answers that an upload is complete. */
+const usualLimits: S3Limits = { connectMs: 10_000, idleMs: 60_000 };
+
 /** Files in a bucket of S3 or of a service that speaks its protocol. The client is loaded at the first call: few processes ever need it. */
-export function createS3Store(bucket: Bucket, credentials: S3Credentials | null): BackupStore {
-  return new S3Store(bucket, credentials);
+export function createS3Store(bucket: Bucket, credentials: S3Credentials | null, limits = usualLimits): BackupStore {
+  return new S3Store(bucket, credentials, limits);
 }
 
 type Content = AsyncIterable<Uint8Array>;
@@ -30,12 +36,14 @@ class S3Store implements BackupStore {
   readonly description: string;
   readonly #bucket: Bucket;
   readonly #credentials: S3Credentials | null;
+  readonly #limits: S3Limits;
   #loading: Promise<S3Sdk> | null = null;
 
-  constructor(bucket: Bucket, credentials: S3Credentials | null) {
+  constructor(bucket: Bucket, credentials: S3Credentials | null, limits: S3Limits) {
     this.description = `bucket ${bucket.bucket}${bucket.endpoint === null ? '' : ` at ${bucket.endpoint}`}`;
     this.#bucket = bucket;
     this.#credentials = credentials;
+    this.#limits = limits;
   }
 
   write(key: string, content: Content, call: StoreCall & { expectedBytes?: number } = {}): Promise<void> {
@@ -76,7 +84,7 @@ class S3Store implements BackupStore {
   }
 
   #sdk(): Promise<S3Sdk> {
-    this.#loading ??= loadSdk(this.#bucket, this.#credentials);
+    this.#loading ??= loadSdk(this.#bucket, this.#credentials, this.#limits);
     return this.#loading;
   }
 
@@ -157,10 +165,16 @@ type S3Sdk = {
   Upload: typeof import('@aws-sdk/lib-storage').Upload;
 };
 
-async function loadSdk({ region, endpoint }: Bucket, credentials: S3Credentials | null): Promise<S3Sdk> {
+async function loadSdk(
+  { region, endpoint }: Bucket,
+  credentials: S3Credentials | null,
+  { connectMs, idleMs }: S3Limits,
+): Promise<S3Sdk> {
   const [commands, { Upload }] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/lib-storage')]);
   const client = new commands.S3Client({
     region,
+    // Of the socket, not of the request: an upload takes as long as it takes while it moves.
+    requestHandler: { connectionTimeout: connectMs, socketTimeout: idleMs },
     // Many services that speak the protocol know neither buckets as host names nor the newer checksums; Grove checks SHA-256 itself.
     ...(endpoint === null ? {} : { endpoint, forcePathStyle: true }),
     requestChecksumCalculation: 'WHEN_REQUIRED',

@@ -17,13 +17,13 @@ export function deriveBackupStatus({ removal, parts }: BackupView): BackupStatus
   return parts.every((part) => part === 'PENDING') ? 'PENDING' : 'RUNNING';
 }
 
-/** Which status may follow which. Total. What was completed or failed is left only to be removed. */
+/** Which status may follow which. Total. What was completed or failed is left only to be removed, and is that again where no file was. */
 export const backupTransitions = {
   PENDING: ['RUNNING', 'COMPLETED', 'FAILED'],
   RUNNING: ['COMPLETED', 'FAILED'],
   COMPLETED: ['DELETING'],
   FAILED: ['DELETING'],
-  DELETING: ['DELETED'],
+  DELETING: ['DELETED', 'COMPLETED', 'FAILED'],
   DELETED: [],
 } as const satisfies Record<BackupStatus, readonly BackupStatus[]>;
 

@@ -39,13 +39,16 @@ const heartbeatSeconds = 10;
 /** How much later than its operation a job expires: first comes its deadline, and then what it made is taken back. */
 const expiryMarginSeconds = 120;
 
+/** The least for one run of an operation, also of one whose deadline has passed and does not stop it: its longest step fits in. */
+const leastExpirySeconds = 3600;
+
 const queueOptions = {
   heartbeatSeconds,
   retryLimit: 10_000,
   retryDelay: 1,
   notify: true,
   deleteAfterSeconds: 3600,
-  expireInSeconds: 3600,
+  expireInSeconds: leastExpirySeconds,
 };
 
 /** A scheduled backup that cannot be taken, since its cluster is busy, is tried again for half an hour. */
@@ -93,7 +96,7 @@ class BossJobs implements Jobs {
   async sendOperation(tx: Transaction, operationId: string, deadlineAt: Date): Promise<void> {
     const seconds = Math.ceil((deadlineAt.getTime() - Date.now()) / 1000) + expiryMarginSeconds;
     const data: OperationJob = { operationId };
-    await this.#boss.send(queue, data, { db: fromPrisma(tx), expireInSeconds: Math.max(seconds, expiryMarginSeconds) });
+    await this.#boss.send(queue, data, { db: fromPrisma(tx), expireInSeconds: Math.max(seconds, leastExpirySeconds) });
   }
 
   async workOperations(handler: (job: OperationJob, signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -1,12 +1,12 @@
 import type { Instance } from '#generated/prisma/client.ts';
 import { minuteMs } from '#lib/durations.ts';
+import { growingPauseMs } from '#lib/growingPause.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 
 /** An agent that has missed a report is looked for, in milliseconds since the last one. */
 const missedReportMs = 3000;
 const firstReportMs = 15_000;
-const firstPauseMs = 1000;
-const longestPauseMs = minuteMs;
+const pauses = { firstMs: 1000, longestMs: minuteMs };
 
 /**
  * Brings back agents that are not running: after a crash of theirs, and all of them after a reboot of their host. What an
@@ -55,7 +55,7 @@ export function instancePresence(deps: MonitorDeps): Monitor {
 
 const nextAttempt = (count: number, now: number) => ({
   count: count + 1,
-  notBefore: now + Math.min(firstPauseMs * 2 ** count, longestPauseMs),
+  notBefore: now + growingPauseMs(count + 1, pauses),
 });
 
 /** True if the agent had to be started (or could not be). */

@@ -3,7 +3,7 @@ import type { Monitor, MonitorDeps } from './monitor.ts';
 /** How long a job may take to appear or come back by itself before its operation counts as forgotten. */
 const forgottenAfterMs = 15_000;
 
-/** Sees to it that every operation ends: one that no job runs or will run gets a new one. Its deadline does the rest. */
+/** Sees to it that every operation ends: one that no job runs or will run gets a new one. Its deadline, or the limits of its waits, do the rest. */
 export function lateOperations({ db, jobs, clock, logger }: MonitorDeps): Monitor {
   return {
     name: 'late operations',

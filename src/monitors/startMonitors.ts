@@ -9,6 +9,7 @@ import { lostPrimaries } from './lostPrimaries.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 import { silentInstances } from './silentInstances.ts';
 import { strayInstances } from './strayInstances.ts';
+import { unfinishedRemovals } from './unfinishedRemovals.ts';
 
 const leaseTtlMs = 5000;
 
@@ -25,6 +26,7 @@ export function startMonitors(
     strayInstances(deps),
     backupPolicies(deps),
     failedBackups(deps),
+    unfinishedRemovals(deps),
     eventRetention({ ...deps, retention }),
   ];
   const closing = new AbortController();

@@ -4,13 +4,14 @@ import { hasFiles, isBeingTaken, isRemoved } from '#domain/backupStatus.ts';
 import { NotFoundError } from '#domain/errors.ts';
 import type { QuotaDemand } from '#domain/quota.ts';
 import type { Change } from '#events/transact.ts';
+import type { OperationWhereInput } from '#generated/prisma/models.ts';
 import { minuteMs } from '#lib/durations.ts';
 import type { Transaction } from '#store/database.ts';
 import { loadBackupFacts, lockBackup, operationThatUses } from './backupFacts.ts';
 import { clusterIsFree } from './blockers.ts';
 import { asStep } from './checkStoredPart.ts';
 import { backupIdSchema, clusterIdSchema } from './inputs.ts';
-import { defineOperation, type Facts } from './operation.ts';
+import { type CleanUpContext, defineOperation, type Facts } from './operation.ts';
 import { settleBackup } from './settleBackup.ts';
 
 const removeStep = 'remove';
@@ -32,6 +33,10 @@ export const deleteBackup = defineOperation<DeleteBackupInput>({
   accept: assertRemovable,
   record: async (change, { operationId, now }, _facts, { backupId }) =>
     settleBackup(change, backupId, { now, operationId, removal: 'BEGUN' }),
+  reopen: async (change, facts, _planned, { operationId, now, input }) => {
+    await assertRemovable(change, facts, input);
+    await settleBackup(change, input.backupId, { now, operationId, removal: 'BEGUN' });
+  },
   plan: () => [{ key: removeStep, name: 'remove the files', instanceId: null }],
   run: async ({ step }, { clusterId, backupId }) =>
     await step(removeStep, async ({ backups: { store }, change, operationId, signal }) => {
@@ -42,9 +47,28 @@ export const deleteBackup = defineOperation<DeleteBackupInput>({
       });
       return { backupId };
     }),
+  cleanUp: putBack,
   lifecycle: { onSuccess: null, onFailure: null },
   pointOfNoReturn: removeStep,
 });
+
+/** Every operation that was to remove this backup. */
+export const deletionsOf = ({ clusterId, backupId }: DeleteBackupInput) =>
+  ({ kind: 'DELETE_BACKUP', clusterId, input: { path: ['backupId'], equals: backupId } }) satisfies OperationWhereInput;
+
+/** A backup of which no file was removed is what it was. Otherwise it goes on being removed: by a retry, or by Grove itself. */
+async function putBack({ cluster, operationId, change }: CleanUpContext): Promise<null> {
+  await change(async (inside) => {
+    const { input } = await inside.tx.operation.findUniqueOrThrow({ where: { id: operationId } });
+    const { backupId } = inputSchema.parse(input);
+    await lockBackup(inside.tx, backupId, cluster.projectId);
+    const begun = { ...deletionsOf({ clusterId: cluster.id, backupId }), steps: { some: { attempt: { gt: 0 } } } };
+    if ((await inside.tx.operation.count({ where: begun })) > 0) return;
+    const reason = 'Its removal ended before it had begun.';
+    await settleBackup(inside, backupId, { now: new Date(), operationId, removal: 'NONE', reason });
+  });
+  return null;
+}
 
 /** One without files takes nothing of the quota, so nothing comes back. */
 async function givesBack({ cluster }: Facts, { backupId }: DeleteBackupInput, tx: Transaction): Promise<QuotaDemand> {

@@ -24,12 +24,13 @@ export async function succeedOperation(deps: OperationDeps, run: OperationRun, r
 export async function failOperation(
   deps: OperationDeps,
   run: OperationRun,
-  { status, error }: Ending,
+  ending: Ending,
   lifecycle: ClusterLifecycle | null,
 ): Promise<void> {
   const { clusterId, kind } = run.operation;
+  const { status, error } = ending;
   await changeInRun(deps, run, async (change) => {
-    await closeSteps(deps, change, run, error);
+    await closeSteps(deps, change, run, ending);
     const failure = `${kind} ${status === 'CANCELLED' ? 'was cancelled' : `failed: ${error.message}`}`;
     await change.tx.instance.updateMany({
       where: { clusterId, activity: { notIn: ['NONE', 'FAILED', 'REMOVED'] } },
@@ -85,13 +86,13 @@ async function closeSteps(
   deps: OperationDeps,
   change: Change,
   run: OperationRun,
-  error: OperationError,
+  { error, stepKey }: Ending,
 ): Promise<void> {
   for (const step of run.steps.values()) {
     if (step.status === 'SUCCEEDED' || step.status === 'SKIPPED') continue;
     const failed = step.status === 'RUNNING' || step.status === 'FAILED';
     const status = failed ? 'FAILED' : 'SKIPPED';
-    const message = failed ? (step.name === error.step ? error.message : 'Stopped with its operation.') : null;
+    const message = failed ? (step.key === stepKey ? error.message : 'Stopped with its operation.') : null;
     await change.tx.operationStep.update({
       where: { operationId_key: { operationId: run.operation.id, key: step.key } },
       data: { status, message, finishedAt: deps.clock.now(), ...(failed ? { failures: { increment: 1 } } : {}) },

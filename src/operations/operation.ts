@@ -8,6 +8,7 @@ import type { QuotaDemand } from '#domain/quota.ts';
 import type { Warning } from '#domain/warning.ts';
 import type { Engine, EngineContext } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
+import type { OperationStep } from '#generated/prisma/client.ts';
 import type { ClusterLifecycle, OperationKind } from '#generated/prisma/enums.ts';
 import type { JsonObject } from '#lib/json.ts';
 import type { SecretBox } from '#lib/secretBox.ts';
@@ -127,12 +128,17 @@ export type OperationDefinition<Input> = {
     input: Input,
   ): Promise<void>;
   /** In the transaction of a retry: what failed is begun again. Throws a DomainError where it cannot be. */
-  reopen?(change: Change, facts: Facts, planned: RunContext['planned']): Promise<void>;
+  reopen?(
+    change: Change,
+    facts: Facts,
+    planned: RunContext['planned'],
+    asked: { operationId: string; now: Date; input: Input },
+  ): Promise<void>;
   /**
-   * True where an operation that ended with this error had given back all that it did. A retry then begins with its first step, if
+   * True where an operation that ended with this error, and with its steps so, had given back all that it did. A retry then begins with its first step, if
    * nothing blocks it now. Left out: never; a retry begins with what did not succeed.
    */
-  beginsAnew?(error: OperationError): boolean;
+  beginsAnew?(error: OperationError, steps: readonly Pick<OperationStep, 'key' | 'attempt'>[]): boolean;
   /** Every step, in order, from the facts after `accept`. No step: it is done with its acceptance. */
   plan(facts: Facts, input: Input): PlannedStep[];
   /** In a worker. Answers with the operation's result. */
@@ -147,6 +153,11 @@ export type OperationDefinition<Input> = {
   lifecycle: { onSuccess: ClusterLifecycle | null; onFailure: ClusterLifecycle | null };
   /** The step from whose beginning on it can no longer be cancelled. Null: it can be cancelled to its end. */
   pointOfNoReturn: string | null;
+  /**
+   * True: past its point of no return its deadline does not stop it, since half-way is where it must not be left. Only where all that it
+   * waits for from there on has a limit of its own. Left out: the deadline holds to its end.
+   */
+  outlastsDeadline?: boolean;
 };
 
 /** Keeps the input's type while the definition is written. */

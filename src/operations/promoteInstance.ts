@@ -10,6 +10,7 @@ import { handOver } from './handOver.ts';
 import { defineOperation, type Facts } from './operation.ts';
 import { type PromoteInstanceInput, promotionInputSchema } from './promotionInput.ts';
 import { planPromotion, promotionSteps } from './promotionSteps.ts';
+import { isTold, takeBackPromotion } from './takeBackPromotion.ts';
 import { promotionRisks } from './warnings.ts';
 
 /** Makes a replica the primary: PLANNED hands the role over and loses nothing, FAILOVER replaces a lost primary. */
@@ -34,9 +35,11 @@ export const promoteInstance = defineOperation<PromoteInstanceInput>({
   },
   plan: ({ cluster }, input) => planPromotion(cluster, { mode: input.mode, target: targetOf(cluster, input) ?? null }),
   run: async (context, input) => (input.mode === 'PLANNED' ? handOver(context, input) : failOver(context, input)),
-  beginsAnew: ({ code }) => gaveUp.includes(code),
+  cleanUp: takeBackPromotion,
+  beginsAnew: ({ code }, steps) => gaveUp.includes(code) || !isTold(steps),
   lifecycle: { onSuccess: null, onFailure: null },
   pointOfNoReturn: promotionSteps.stop,
+  outlastsDeadline: true,
 });
 
 /** What failOver and handOver end with once the old primary is the primary as before. */

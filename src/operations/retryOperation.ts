@@ -45,10 +45,12 @@ export async function retryOperation(
       throw new OperationNotRetryableError(kind, 'the cluster has been changed since');
     }
     const facts = { cluster, engine: assertPresent(deps.engines[cluster.engine], 'engine') };
-    const anew = definition.beginsAnew?.(operation.error as OperationError) ?? false;
+    const anew = definition.beginsAnew?.(operation.error as OperationError, steps) ?? false;
     if (anew) refuseIfBlocked(definition, facts, operation.input);
-    await definition.reopen?.(change, facts, steps);
-    const deadlineAt = new Date(deps.clock.now().getTime() + definition.deadlineMs);
+    const now = deps.clock.now();
+    const input = definition.input.parse(operation.input);
+    await definition.reopen?.(change, facts, steps, { operationId, now, input });
+    const deadlineAt = new Date(now.getTime() + definition.deadlineMs);
     const subject = { ...operation, clusterName: cluster.name };
     await reopenOperation(tx, operationId, deadlineAt);
     recordOperationStatus(change, subject, [status, 'QUEUED']);

@@ -9,7 +9,7 @@ import type { OperationDeps } from './deps.ts';
 import { endBadly, goOnEnding } from './endBadly.ts';
 import { endingOf } from './ending.ts';
 import { succeedOperation } from './finishOperation.ts';
-import type { OperationRun, Worker } from './operationRun.ts';
+import { isPastReturn, type OperationRun, type Worker } from './operationRun.ts';
 import { recordOperationStatus } from './recordOperationStatus.ts';
 import { createStepRunner } from './stepRunner.ts';
 import { CancelRequested, DeadlinePassed, WorkerStopping } from './stop.ts';
@@ -115,9 +115,10 @@ function watch(
   const onStopping = () => run.stop(new WorkerStopping());
   if (stopping.aborted) onStopping();
   stopping.addEventListener('abort', onStopping);
-  after(Math.max(0, operation.deadlineAt.getTime() - clock.now().getTime()), () =>
-    run.stop(new DeadlinePassed(operation.deadlineAt, run.waiting.inWords())),
-  );
+  after(Math.max(0, operation.deadlineAt.getTime() - clock.now().getTime()), () => {
+    if (run.definition.outlastsDeadline && isPastReturn(run.definition, run.steps.values())) return;
+    run.stop(new DeadlinePassed(operation.deadlineAt, run.waiting.inWords()));
+  });
   let cancelling = false;
   const onCancelled = ({ status, cancelReason }: Pick<Operation, 'status' | 'cancelReason'>) => {
     if (cancelling || !isCancelling(status)) return;

@@ -1,5 +1,12 @@
 import { assertTransition } from '#domain/assertTransition.ts';
-import { backupTransitions, deriveBackupStatus, isBeingTaken, isRemoved, removalOf } from '#domain/backupStatus.ts';
+import {
+  type BackupRemoval,
+  backupTransitions,
+  deriveBackupStatus,
+  isBeingTaken,
+  isRemoved,
+  removalOf,
+} from '#domain/backupStatus.ts';
 import type { Change } from '#events/transact.ts';
 
 type Settlement = {
@@ -7,8 +14,8 @@ type Settlement = {
   operationId: string | null;
   /** Why the status is what it is, in words. */
   reason?: string | null;
-  /** Its files are going, or gone. */
-  removal?: 'BEGUN' | 'DONE';
+  /** Its files are going, or gone, or stay after all. Left out: as it was. */
+  removal?: BackupRemoval;
 };
 
 /**
@@ -37,7 +44,7 @@ export async function settleBackup(
       statusReason: reason,
       statusChangedAt: now,
       ...(backup.startedAt === null && isBeingTaken(status) ? { startedAt: now } : {}),
-      ...(isBeingTaken(status) || isRemoved(status) ? {} : { finishedAt: now }),
+      ...(backup.finishedAt !== null || isBeingTaken(status) || isRemoved(status) ? {} : { finishedAt: now }),
       ...(removal === 'DONE' ? { deletedAt: now } : {}),
     },
   });

@@ -34,7 +34,8 @@ describe('the instances of a cluster', () => {
     expect((await grove(['clusters', 'add-instances', 'orders', '--count', '2', '--wait'])).code).toBe(0);
     expect((await orders()).instances).toEqual(['orders-1', 'orders-2', 'orders-3', 'orders-4']);
     const { instances } = await json(['clusters', 'get', 'orders']);
-    const dropped = await grove(['clusters', 'drop-instances', 'orders', 'orders-2', instances.nodes[2].id, '--wait']);
+    const drop = ['clusters', 'drop-instances', 'orders', 'orders-2', instances.nodes[2].id];
+    const dropped = await grove([...drop, '--yes', '--wait']);
     expect({ code: dropped.code, last: lastLine(dropped.out) }).toEqual({
       code: 0,
       last: 'DROP_INSTANCES of orders: SUCCEEDED',
@@ -49,13 +50,18 @@ describe('the instances of a cluster', () => {
       out: '',
       err: 'grove: There is no instance "orders-9" in cluster "orders": it has orders-1, orders-2.\n',
     });
-    expect(await grove(['clusters', 'drop-instances', 'orders', 'orders-1'])).toMatchObject({
+    expect(await grove(['clusters', 'drop-instances', 'orders', 'orders-1', '--yes'])).toMatchObject({
       code: 1,
       err: 'grove: Instance "orders-1" is the primary and cannot be dropped. Promote another instance first.\n',
     });
     expect(await grove(['clusters', 'drop-instances', 'orders'])).toMatchObject({
       code: 2,
       err: expect.stringMatching(/^grove: INSTANCE is missing: .* See grove clusters drop-instances --help\.\n$/),
+    });
+    expect(await grove(['clusters', 'drop-instances', 'orders', 'orders-2'], 'orders\n')).toEqual({
+      code: 2,
+      out: '',
+      err: 'grove: Add --yes to delete orders-2 of "orders" with their data.\n',
     });
     expect(await orders()).toMatchObject({ status: 'ACTIVE', instances: ['orders-1', 'orders-2'] });
   });

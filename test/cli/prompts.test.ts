@@ -26,7 +26,12 @@ describe.skipIf(!tmuxIsInstalled)(`on a terminal${tmuxHint}`, () => {
     await expect.poll(screen, until).toMatch(/Signed in to [\s\S]*\(ADMIN\)[\s\S]*code 0/);
     expect(await screen()).not.toContain(key.slice(-12));
 
-    await grove(['clusters', 'create', 'orders', '--engine', 'fake', '--wait']);
+    await grove(['clusters', 'create', 'orders', '--engine', 'fake', '--instances', '2', '--wait']);
+    await type('clusters drop-instances orders orders-2');
+    await expect.poll(screen, until).toContain("Type the cluster's name to go on:");
+    await grove(['clusters', 'restart', 'orders', '--wait']);
+    await shell.press('orders', 'Enter');
+    await expect.poll(screen, until).toMatch(/version[\s\S]*code 1/);
     await type('clusters delete orders');
     await expect.poll(screen, until).toContain('Type its name to go on:');
     await shell.press('ordres', 'Enter');

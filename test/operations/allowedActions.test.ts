@@ -2,13 +2,18 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
+import { isFormerPrimary, isHealthy, wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
+import type { Operation } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
 import { allowedActions } from '#operations/allowedActions.ts';
+import { cancelOperation } from '#operations/cancelOperation.ts';
 import { loadOneClusterFacts } from '#operations/clusterFacts.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { clusterActions, definitionOf } from '#operations/definitions.ts';
+import type { Facts } from '#operations/operation.ts';
+import { retryOperation } from '#operations/retryOperation.ts';
 import { runOperation } from '#operations/runOperation.ts';
 import { settleCluster } from '#operations/settleCluster.ts';
 import { updateCluster } from '#operations/updateCluster.ts';
@@ -23,6 +28,8 @@ const mutations = [
   'DROP_INSTANCES',
   'RESTART_CLUSTER',
   'BACKUP_CLUSTER',
+  'PROMOTE_INSTANCE',
+  'REJOIN_INSTANCE',
 ] as const;
 type Mutation = (typeof mutations)[number];
 
@@ -48,18 +55,30 @@ async function factsOf({ clusterId }: Subject) {
 
 /** What is told to be possible is what is accepted; what is told to stand in the way is what it is refused with. */
 async function attempt(subject: Subject, mutation: Mutation): Promise<void> {
+  if (mutation === 'REJOIN_INSTANCE') await loseItsPlace(subject);
   const facts = await factsOf(subject);
   const told = allowedActions(facts).find(({ action }) => action === mutation);
   const input = { clusterId: subject.clusterId, ...harmlessInput(mutation, facts.cluster) };
-  const answer = await accept(grove.deps, subject.actor, definitionOf(mutation), input, options).catch(
-    (error: unknown) => {
-      if (!(error instanceof DomainError)) throw error;
-      return error.toJSON();
-    },
-  );
+  const answer = await answerOf(accept(grove.deps, subject.actor, definitionOf(mutation), input, options));
   const [blocker] = assertPresent(told, `action ${mutation}`).blockers;
   if (blocker) expect(answer).toEqual(blocker.toJSON());
   else expect(answer).toHaveProperty('operationId');
+}
+
+/** What it is accepted as, or the error that it is refused with. */
+const answerOf = (accepting: Promise<object>): Promise<object> =>
+  accepting.catch((error: unknown) => {
+    if (!(error instanceof DomainError)) throw error;
+    return error.toJSON();
+  });
+
+/** A replica that follows cannot be brought back: one must have data of its own first. */
+async function loseItsPlace(subject: Subject): Promise<void> {
+  const { instances, primaryInstanceId } = (await factsOf(subject)).cluster;
+  const replica = instances.find(({ id, observation }) => id !== primaryInstanceId && observation !== null);
+  if (!replica) return;
+  await grove.machines.observe(replica.id, { serving: false, role: 'PRIMARY' });
+  await settleCluster(grove.deps, subject.clusterId);
 }
 
 /** An input that nothing speaks against by itself. */
@@ -73,6 +92,10 @@ function harmlessInput(mutation: Mutation, cluster: ClusterFacts): object {
       return { count: 1 };
     case 'DROP_INSTANCES':
       return { instanceIds: [replicas[0]?.id ?? crypto.randomUUID()] };
+    case 'PROMOTE_INSTANCE':
+      return harmlessPromotion(cluster);
+    case 'REJOIN_INSTANCE':
+      return { instanceId: replicas[0]?.id ?? crypto.randomUUID() };
     case 'RESTART_CLUSTER':
       return { instanceIds: [primaryInstanceId ?? crypto.randomUUID()] };
     case 'DELETE_CLUSTER':
@@ -80,6 +103,49 @@ function harmlessInput(mutation: Mutation, cluster: ClusterFacts): object {
       return {};
   }
 }
+
+/** As the primary's state asks for; of a former primary where no replica is left. */
+function harmlessPromotion(cluster: ClusterFacts): object {
+  const primary = wantedPrimary(cluster);
+  const mode = primary && isHealthy(primary) ? 'PLANNED' : 'FAILOVER';
+  if (mode === 'PLANNED') return { mode };
+  const replicaIsFit = cluster.instances.some((instance) => instance.id !== primary?.id && isHealthy(instance));
+  const former = cluster.instances.find((instance) => isFormerPrimary(cluster, instance));
+  return replicaIsFit ? { mode } : { mode, acceptDataLoss: true, instanceId: former?.id ?? null };
+}
+
+/** The operation that was asked for last is cancelled, or not, as the docs have it. */
+async function attemptCancel(subject: Subject): Promise<void> {
+  const operation = await lastOperation(subject);
+  const answer = await answerOf(cancelOperation(grove.deps, subject.actor, { operationId: operation.id }));
+  if (operation.finishedAt === null)
+    expect(answer).toEqual({ operationId: operation.id, clusterId: subject.clusterId });
+  else expect(answer).toMatchObject({ code: 'OPERATION_NOT_CANCELLABLE' });
+}
+
+/** As attemptCancel, of a retry. */
+async function attemptRetry(subject: Subject): Promise<void> {
+  const operation = await lastOperation(subject);
+  const facts = await factsOf(subject);
+  const answer = await answerOf(retryOperation(grove.deps, subject.actor, { operationId: operation.id }));
+  expect(answer).toMatchObject(retryOf(operation, facts));
+}
+
+function retryOf({ id, kind, status, clusterVersion, input }: Operation, facts: Facts): object {
+  const refused = { code: 'OPERATION_NOT_RETRYABLE' };
+  if (status !== 'FAILED' && status !== 'CANCELLED') return refused;
+  const { currentOperation, version } = facts.cluster;
+  if (currentOperation) return { code: 'CLUSTER_BUSY' };
+  if (version !== clusterVersion || kind === 'BACKUP_CLUSTER') return refused;
+  if (kind !== 'PROMOTE_INSTANCE') return { operationId: id };
+  // Here they fail with their first call, before anybody is told, and so are refused as new ones.
+  const { blockers, inputBlockers } = definitionOf(kind);
+  const [blocker] = [...blockers(facts), ...(inputBlockers?.(facts, input) ?? [])];
+  return blocker?.toJSON() ?? { operationId: id };
+}
+
+const lastOperation = ({ clusterId }: Subject) =>
+  grove.deps.db.operation.findFirstOrThrow({ where: { clusterId }, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }] });
 
 /** What may happen to a cluster between two looks at it. */
 const happenings = {
@@ -94,6 +160,8 @@ const happenings = {
   protect: (subject: Subject) => change(subject, { deletionProtection: true }),
   unprotect: (subject: Subject) => change(subject, { deletionProtection: false }),
   restrict: (subject: Subject) => change(subject, { accessRules: [{ cidr: '10.0.0.0/8' }] }),
+  cancel: (subject: Subject) => attemptCancel(subject),
+  retry: (subject: Subject) => attemptRetry(subject),
   'server dies': (subject: Subject) => observe(subject, false),
   'server comes back': (subject: Subject) => observe(subject, true),
 };
@@ -130,7 +198,7 @@ const situations: [string, Happening[], string][] = [
 
 describe('allowedActions', () => {
   test('has every action that there is on a cluster', () => {
-    expect([...clusterActions].sort()).toEqual([...mutations, 'PROMOTE_INSTANCE', 'REJOIN_INSTANCE'].sort());
+    expect([...clusterActions].sort()).toEqual([...mutations].sort());
   });
 
   test.each(situations)('agrees with the mutations on a cluster that %s', async (_what, history, status) => {
@@ -156,6 +224,27 @@ describe('allowedActions', () => {
       await attempt(subject, mutation);
     }
   });
+
+  test.each([
+    ['waits', []],
+    ['is asked to stop', ['cancel']],
+    ['has been cancelled', ['cancel', 'run']],
+    ['has failed', ['fail']],
+    ['has ended well', ['run']],
+    ['has failed and is overtaken by a change', ['fail', 'protect']],
+  ] as [string, Happening[]][])(
+    'what is said of cancelling and retrying holds for one that %s',
+    async (_what, history) => {
+      for (const mutation of mutations) {
+        const subject = await newCluster();
+        await happenings.run(subject);
+        await attempt(subject, mutation);
+        for (const happening of history) await happenings[happening](subject);
+        await attemptCancel(subject);
+        await attemptRetry(subject);
+      }
+    },
+  );
 
   test('agrees with them whatever has happened before', async () => {
     const step = fc.constantFrom(...(Object.keys(happenings) as Happening[]), ...mutations);

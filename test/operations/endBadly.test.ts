@@ -275,3 +275,29 @@ test('a retry tells each step that waits again', async () => {
     ['SKIPPED', 'PENDING', 'verify the cluster'],
   ]);
 });
+
+test('of two steps of the same name only the one that failed is told its error', async () => {
+  const { operationId } = await acceptedRestore();
+  const { db } = grove.deps;
+  await db.operationStep.updateMany({
+    where: { operationId, name: { startsWith: 'restore' } },
+    data: { name: 'restore an instance' },
+  });
+  const began = Promise.withResolvers<void>();
+  grove.machines.interfere(async (made, signal) => {
+    if (made === 'restore again-1') {
+      began.resolve();
+      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    }
+    if (made === 'restore again-2') {
+      await began.promise;
+      throw new StepFailure('DISK_FULL', 'The disk is full.');
+    }
+  });
+  await runOperation(grove.deps, operationId, never);
+  const { steps } = await operationOf(grove, operationId);
+  expect(steps.filter(({ name }) => name === 'restore an instance').map(({ message }) => message)).toEqual([
+    'Stopped with its operation.',
+    'The disk is full.',
+  ]);
+});

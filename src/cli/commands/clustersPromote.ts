@@ -22,10 +22,10 @@ export const clustersPromote = defineCommand({
   async run(invocation) {
     const { argument, values, api } = invocation;
     const wanted = values.to === undefined ? [] : [values.to];
-    const { clusterId, instanceIds } = await findInstances(await api(), argument, wanted);
+    const { cluster, instances } = await findInstances(await api(), argument, wanted);
     const input = {
-      clusterId,
-      instanceId: instanceIds[0] ?? null,
+      clusterId: cluster.id,
+      instanceId: instances[0]?.id ?? null,
       mode: values.failover ? 'FAILOVER' : 'PLANNED',
       acceptDataLoss: values['accept-data-loss'] ?? false,
     };
