@@ -82,3 +82,17 @@ test('a job is only there if its transaction is committed, and a handler that th
   await expect.poll(() => tries, { timeout: 10_000 }).toEqual([operationId, operationId]);
   await expect.poll(() => jobs.knows(operationId)).toBe(false);
 });
+
+test('one run has an hour at least, though the deadline of its operation has passed or is near', async () => {
+  const { store, jobs } = await queue();
+  const sent = async (deadline: number) => {
+    const operationId = crypto.randomUUID();
+    await store.db.$transaction((tx) => jobs.sendOperation(tx, operationId, new Date(deadline)));
+    const [job] = await store.db.$queryRaw<{ seconds: number }[]>`
+      SELECT expire_seconds AS seconds FROM pgboss.job WHERE data->>'operationId' = ${operationId}`;
+    return job?.seconds;
+  };
+  expect(await sent(0)).toBe(3600);
+  expect(await sent(Date.now() + 60_000)).toBe(3600);
+  expect(await sent(Date.now() + 6 * 3_600_000)).toBeGreaterThan(6 * 3600);
+});

@@ -162,7 +162,11 @@ export const Operation = builder.prismaNode('Operation', {
       nullable: true,
       description: 'When it ended; null while it has not.',
     }),
-    deadlineAt: t.expose('deadlineAt', { type: 'DateTime' }),
+    deadlineAt: t.expose('deadlineAt', {
+      type: 'DateTime',
+      description:
+        'When it fails if it has not ended by then. A promotion that has begun to stop the old primary goes on to its end all the same.',
+    }),
   }),
 });
 
