@@ -67,3 +67,15 @@ describe('GROVE_EVENT_RETENTION_DAYS', () => {
     },
   );
 });
+
+describe('GROVE_WEBHOOK_ALLOW_PRIVATE', () => {
+  const networksOf = (text: string) => loadConfig({ GROVE_WEBHOOK_ALLOW_PRIVATE: text }, '/').webhookNetworks;
+
+  test('takes networks', () => {
+    expect(networksOf('10.0.0.0/8, FD00::/8')).toEqual(['10.0.0.0/8', 'fd00::/8']);
+  });
+
+  test.each(['010.0.0.0/8', '0xa.0.0.0/8', '167772160/8', '10.1.0/16', '10.0.0.0/8,10.1/16'])('refuses %s', (text) => {
+    expect(() => networksOf(text)).toThrow(StartupError);
+  });
+});

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { replaceFile } from '#lib/replaceFile.ts';
 import { CliError } from './cliError.ts';
 import type { CliHost } from './cliHost.ts';
+import { isApiKey } from './oneApiKey.ts';
 
 /** Where somebody has signed in, and with which key. */
 export type SavedLogin = { url: string; key: string };
@@ -33,7 +34,7 @@ export async function readLogin(host: Pick<CliHost, 'environment'>): Promise<Sav
 function parseLogin(text: string, file: string): SavedLogin {
   try {
     const { url, key } = JSON.parse(text) as Partial<SavedLogin>;
-    if (typeof url === 'string' && typeof key === 'string') return { url, key };
+    if (typeof url === 'string' && typeof key === 'string' && isApiKey(key)) return { url, key };
   } catch {
     // Said below.
   }

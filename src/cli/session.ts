@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CliError } from './cliError.ts';
 import type { CliHost } from './cliHost.ts';
+import { oneApiKey } from './oneApiKey.ts';
 import { readLogin } from './savedLogin.ts';
 
 export type Session = {
@@ -66,8 +67,12 @@ async function localKey({ environment, workingDirectory }: CliHost): Promise<Key
 }
 
 async function keyIn(file: string): Promise<Key> {
+  return { key: oneApiKey(await readKeyFile(file), file), keySource: `the one in ${file}` };
+}
+
+async function readKeyFile(file: string): Promise<string> {
   try {
-    return { key: (await readFile(file, 'utf8')).trim(), keySource: `the one in ${file}` };
+    return await readFile(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR')

@@ -1,11 +1,25 @@
 import ipaddr from 'ipaddr.js';
 
+/** Hexadecimal groups: a network of IPv4 has a notation of its own, and a zone is of one host only. */
+const ipv6Notation = /^[0-9a-f]*:[0-9a-f:]*$/i;
+const prefixNotation = /^(0|[1-9]\d{0,2})$/;
+
 /**
- * The network in its one canonical notation. Null: it is none, or an address inside one (10.0.0.1/8) – a slip that some servers
- * refuse and others take for the whole network.
+ * Nothing that one reader takes for another network than the next does: of IPv4 four decimal numbers, since a leading zero makes a
+ * number octal for some (010.0.0.0 is 8.0.0.0), and others know parts that are hexadecimal or left out.
+ */
+function isUnambiguous(text: string): boolean {
+  const [address = '', prefix = '', ...more] = text.split('/');
+  const isAddress = ipv6Notation.test(address) || ipaddr.IPv4.isValidFourPartDecimal(address);
+  return isAddress && prefixNotation.test(prefix) && more.length === 0;
+}
+
+/**
+ * The network in its one canonical notation. Null: it is none, or is written so that readers differ on it, or an address inside one
+ * (10.0.0.1/8) – a slip that some servers refuse and others take for the whole network.
  */
 export function canonicalCidr(text: string): string | null {
-  if (!ipaddr.isValidCIDR(text)) return null;
+  if (!isUnambiguous(text) || !ipaddr.isValidCIDR(text)) return null;
   const [address, prefix] = ipaddr.parseCIDR(text);
   const network = networkOf(address, prefix);
   return network.toByteArray().join() === address.toByteArray().join() ? `${network.toString()}/${prefix}` : null;

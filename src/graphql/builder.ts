@@ -9,6 +9,7 @@ import { type Permission, permits } from '#domain/actor.ts';
 import type PrismaTypes from '#generated/pothos-types.ts';
 import { getDatamodel } from '#generated/pothos-types.ts';
 import type { Json } from '#lib/json.ts';
+import { countedByConnection, fieldComplexity } from './complexity.ts';
 import type { Context } from './context.ts';
 import { forbidden, tooComplex, unauthenticated } from './errors.ts';
 import { queryLimits } from './queryLimits.ts';
@@ -45,9 +46,14 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   complexity: {
     limit: queryLimits,
     defaultListMultiplier: 10,
+    fieldComplexity,
     complexityError: (kind, sizes) => tooComplex(kind, sizes),
   },
-  relay: relayDescriptions,
+  relay: {
+    ...relayDescriptions,
+    nodesOnConnection: { ...relayDescriptions.nodesOnConnection, ...countedByConnection },
+    edgesFieldOptions: { ...relayDescriptions.edgesFieldOptions, ...countedByConnection },
+  },
   errors: {
     directResult: true,
     defaultUnionOptions: {

@@ -38,11 +38,13 @@ export const addInstances = defineOperation<AddInstancesInput>({
       : instanceCountAllowed(engine, cluster.instances.length + 1)),
   ],
   inputBlockers: ({ cluster, engine }, input) => [
-    ...instanceCountAllowed(engine, cluster.instances.length + countOf(input)),
+    ...miscount({ cluster, engine }, input),
     ...equalSizes(engine, [cluster, ...(input.instances ?? []).flatMap(({ size }) => (size ? { size } : []))]),
     ...namesAreFree(cluster, input),
   ],
-  quota: ({ cluster }, input) => instancesDemand(newInstances(cluster, input)),
+  // No list is made of more instances than a cluster can have: the number is anybody's.
+  quota: (facts, input) =>
+    miscount(facts, input).length > 0 ? {} : instancesDemand(newInstances(facts.cluster, input)),
   accept: insertInstances,
   reopen: async ({ tx }, _facts, planned) => {
     await tx.instance.updateMany({
@@ -73,6 +75,9 @@ export const addInstances = defineOperation<AddInstancesInput>({
 });
 
 const countOf = ({ count, instances }: AddInstancesInput): number => instances?.length ?? count ?? 0;
+
+const miscount = ({ cluster, engine }: Facts, input: AddInstancesInput): DomainError[] =>
+  instanceCountAllowed(engine, cluster.instances.length + countOf(input));
 
 const instanceIdsOf = (planned: RunContext['planned']): string[] => [
   ...new Set(planned.flatMap(({ instanceId }) => instanceId ?? [])),

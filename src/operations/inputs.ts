@@ -53,7 +53,7 @@ export function countOrInstances<Count extends 'count' | 'instanceCount'>(field:
 const cidrSchema = z.string().transform((text, context) => {
   const canonical = canonicalCidr(text);
   if (canonical !== null) return canonical;
-  context.addIssue('must be a network in CIDR notation without host bits, like 10.0.0.0/8');
+  context.addIssue('must be a network in CIDR notation without host bits or leading zeros, like 10.0.0.0/8');
   return z.NEVER;
 });
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -185,6 +185,37 @@ describe('signing in', () => {
     expect((await grove(['clusters', 'list'])).code).toBe(0);
     await grove(['logout']);
     expect((await grove(['clusters', 'list', '--url', url])).code).toBe(3);
+  });
+
+  test.each(['grv_a_b\nthe second secret\n', 'the second secret', '', 'grv_a\u0000b', 'grv_ä'])(
+    'shows nothing of a file that holds no key, or more than one: %j',
+    async (content) => {
+      const { url } = await createServerWorld(operations);
+      const { grove, home } = person();
+      const file = join(home, 'key');
+      writeFileSync(file, content);
+      const message = (source: string) => `${source} does not hold one API key, which begins with grv_.`;
+      const refused = { code: 3, out: '', err: `grove: ${message(file)}\n` };
+      expect(await grove(['clusters', 'list', '--url', url, '--key-file', 'key'])).toEqual(refused);
+      expect(await grove(['watch', '--url', url, '--key-file', 'key'])).toEqual(refused);
+      mkdirSync(join(home, 'data'));
+      writeFileSync(join(home, 'data/admin.key'), content);
+      expect((await grove(['clusters', 'list', '--url', url])).err).not.toContain('second');
+      const { code, err } = await grove(['login', '--url', url], 'the second secret\n');
+      expect({ code, err }).toEqual({ code: 3, err: `grove: ${message('What was given')}\n` });
+    },
+  );
+
+  test('is asked for again where the saved key is none', async () => {
+    const { grove, home } = await signedIn();
+    const file = join(home, '.config/grove/login.json');
+    const { url } = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ url, key: 'grv_a_b\nthe second secret' }));
+    expect(await grove(['clusters', 'list'])).toEqual({
+      code: 3,
+      out: '',
+      err: `grove: ${file} is not what grove login wrote. Run grove login again.\n`,
+    });
   });
 
   test('is not needed beside the data directory of a Grove on this host', async () => {

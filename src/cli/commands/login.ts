@@ -2,6 +2,7 @@ import { createApi } from '../api.ts';
 import { CliError } from '../cliError.ts';
 import { defineCommand } from '../command.ts';
 import { exitCodes } from '../exitCodes.ts';
+import { oneApiKey } from '../oneApiKey.ts';
 import { firstLine, prompt } from '../prompt.ts';
 import { saveLogin } from '../savedLogin.ts';
 import { readUrl } from '../session.ts';
@@ -14,9 +15,10 @@ export const login = defineCommand({
   async run({ values, host, say, tell }) {
     const { environment, stdin } = host;
     const url = readUrl(values.url || environment.GROVE_URL || `http://127.0.0.1:${environment.GROVE_PORT || 4000}`);
-    const key = stdin.isTTY ? await prompt(host, `API key for ${url}: `, { hidden: true }) : await firstLine(host);
-    if (key === '')
+    const text = stdin.isTTY ? await prompt(host, `API key for ${url}: `, { hidden: true }) : await firstLine(host);
+    if (text === '')
       throw new CliError('usage', 'USAGE', 'There is no key on standard input. For example: grove login < admin.key');
+    const key = oneApiKey(text, 'What was given');
     const api = createApi({ url, key, keySource: 'the one that was given' });
     const { viewer } = await api.query<Viewer>('{ viewer { role project { name } key { name } } }');
     const file = await saveLogin(host, { url, key });

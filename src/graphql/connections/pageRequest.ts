@@ -13,11 +13,15 @@ export type PageArgs = {
 /** Which page is asked for. `backward`: counted from the end of the list. */
 export type PageRequest = { size: number; backward: boolean; after: string | null; before: string | null };
 
+/** How many are asked for, whether that can be served or not. */
+export const pageSize = ({ first, last }: PageArgs): number => first ?? last ?? defaultPageSize;
+
 /** Reads the paging arguments. Throws BAD_USER_INPUT for what cannot be served; nothing is clamped in silence. */
-export function pageRequest({ first, after, last, before }: PageArgs): PageRequest {
+export function pageRequest(args: PageArgs): PageRequest {
+  const { first, after, last, before } = args;
   if (first != null && last != null) throw badUserInput('Give either "first" or "last", not both.');
   const backward = last != null;
-  const size = first ?? last ?? defaultPageSize;
+  const size = pageSize(args);
   if (size < 1 || size > maximumPageSize) {
     throw badUserInput(`"${backward ? 'last' : 'first'}" must be 1 to ${maximumPageSize}, found ${size}.`);
   }

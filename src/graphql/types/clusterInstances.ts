@@ -1,4 +1,5 @@
 import { builder } from '../builder.ts';
+import { instancesComplexity } from '../complexity.ts';
 import { listConnection } from '../connections/listConnection.ts';
 import { Cluster } from './Cluster.ts';
 import { Instance, InstanceConnection } from './Instance.ts';
@@ -8,6 +9,7 @@ builder.prismaObjectField(Cluster, 'instances', (t) =>
   t.connection(
     {
       type: Instance,
+      complexity: instancesComplexity,
       description: 'Its instances by name, those that are removed left out.',
       select: (_args, _context, nestedSelection) => ({ instances: nestedSelection(presentInstances) }),
       resolve: ({ instances }, args) => listConnection(args, instances),

@@ -1,6 +1,7 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
 import { builder } from '../builder.ts';
+import { idsComplexity } from '../complexity.ts';
 import { maximumPageSize } from '../connections/pageRequest.ts';
 import type { Context } from '../context.ts';
 import { badUserInput, requireActor } from '../errors.ts';
@@ -56,6 +57,7 @@ builder.queryField('node', (t) =>
 builder.queryField('nodes', (t) =>
   t.field({
     type: [builder.nodeInterfaceRef()],
+    complexity: idsComplexity,
     nullable: { list: false, items: true },
     description: 'As `node`, for many ids: an answer for each, in their order.',
     args: { ids: t.arg.idList({ required: true, description: `The ids: at most ${maximumPageSize}.` }) },
