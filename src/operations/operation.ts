@@ -131,6 +131,8 @@ export type OperationDefinition<Input> = {
     facts: Facts,
     input: Input,
   ): Promise<void>;
+  /** Why one that ended badly can never be run again, in words. Left out: it can. */
+  notRetryable?: string;
   /** In the transaction of a retry: what failed is begun again. Throws a DomainError where it cannot be. */
   reopen?(change: Change, facts: Facts, planned: RunContext['planned']): Promise<void>;
   /**
