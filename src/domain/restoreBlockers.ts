@@ -18,14 +18,23 @@ export function restoreBlockers(backup: BackupFacts, versions: readonly Version[
   return [...incomplete(backup), ...engineMissing(backup, versions)];
 }
 
+/** The backup as it were if nothing had been found wrong with its parts. */
+export const withoutFaults = (backup: BackupFacts): BackupFacts => ({
+  ...backup,
+  parts: backup.parts.map((part) => ({ ...part, fault: null })),
+});
+
 function incomplete({ name, status, instanceCount, parts }: BackupFacts): DomainError[] {
   if (!isCompleted(status)) return [new BackupNotRestorableError(name, `it is ${status}, not COMPLETED`)];
   const missing = parts.filter(
     ({ location, sha256, fault }) => location === null || sha256 === null || fault === 'MISSING',
   );
-  if (missing.length > 0) {
-    const names = missing.map(({ instanceName }) => instanceName);
-    return [new IncompleteBackupError(name, names)];
+  const damaged = parts.filter((part) => part.fault === 'DAMAGED' && !missing.includes(part));
+  if (missing.length > 0 || damaged.length > 0) {
+    return [
+      ...(missing.length > 0 ? [new IncompleteBackupError(name, namesOf(missing))] : []),
+      ...(damaged.length > 0 ? [damagedError(name, namesOf(damaged))] : []),
+    ];
   }
   if (parts.length !== instanceCount) {
     return [
@@ -35,10 +44,19 @@ function incomplete({ name, status, instanceCount, parts }: BackupFacts): Domain
       ),
     ];
   }
-  const damaged = parts.filter(({ fault }) => fault === 'DAMAGED').map(({ instanceName }) => instanceName);
-  if (damaged.length === 0) return [];
-  return [new BackupNotRestorableError(name, `the parts of ${damaged.join(', ')} are damaged`, restoreAnother)];
+  return [];
 }
+
+const namesOf = (parts: BackupFacts['parts']): string[] => parts.map(({ instanceName }) => instanceName);
+
+const damagedError = (backup: string, damaged: readonly string[]): BackupNotRestorableError =>
+  new BackupNotRestorableError(
+    backup,
+    `the parts of ${damaged.join(', ')} are damaged`,
+    `${lookAgain} ${restoreAnother}`,
+  );
+
+const lookAgain = 'Where they have been put right, verifyBackup finds that out.';
 
 function engineMissing({ engine, engineVersion }: BackupFacts, versions: readonly Version[] | null): DomainError[] {
   const found = versions?.find(({ version }) => version === engineVersion);

@@ -15,7 +15,7 @@ import { settleStatuses } from './settleStatuses.ts';
 
 export type { Accepted, AcceptOptions } from './readRequest.ts';
 
-type AcceptDeps = IntendDeps & Pick<OperationDeps, 'db' | 'bus' | 'clock' | 'jobs' | 'silence'>;
+type AcceptDeps = IntendDeps & Pick<OperationDeps, 'db' | 'bus' | 'clock' | 'jobs' | 'silence' | 'backups'>;
 
 /**
  * The one door: permission, then in one transaction idempotency, the cluster's lock, expected version, blockers, quota, the intent,
@@ -29,6 +29,7 @@ export async function accept<Input>(
   options: AcceptOptions,
 ): Promise<Accepted> {
   const request = readRequest(actor, definition, rawInput, options);
+  await definition.lookAgain?.(deps, actor.projectId, request.input);
   try {
     return await transact(deps, actor, (change) => admit(deps, actor, change, request));
   } catch (error) {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BackupNameTakenError } from '#domain/backupErrors.ts';
 import type { BackupPartFacts } from '#domain/backupFacts.ts';
 import { acceptsChanges, changeableStatuses } from '#domain/clusterStatus.ts';
-import { ClusterStatusError, OperationNotRetryableError } from '#domain/errors.ts';
+import { ClusterStatusError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { canBeBackedUp } from '#domain/instanceStatus.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
@@ -43,9 +43,7 @@ export const backupCluster = defineOperation<BackupClusterInput>({
   quota: () => ({ BACKUPS: 1 }),
   accept: assertNameFree,
   record: recordBackup,
-  reopen: async () => {
-    throw new OperationNotRetryableError('BACKUP_CLUSTER', 'a backup that failed keeps no files; take another one');
-  },
+  notRetryable: 'a backup that failed keeps no files; take another one',
   plan: ({ cluster: { instances } }) => [
     ...instances.map((instance) => ({
       key: backupStep(instance),

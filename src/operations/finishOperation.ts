@@ -1,3 +1,4 @@
+import { isDeleted } from '#domain/clusterStatus.ts';
 import type { Change } from '#events/transact.ts';
 import type { ClusterLifecycle, OperationStatus } from '#generated/prisma/enums.ts';
 import type { JsonObject } from '#lib/json.ts';
@@ -29,6 +30,7 @@ export async function failOperation(
 ): Promise<void> {
   const { clusterId, kind } = run.operation;
   const { status, error } = ending;
+  const becomes = lifecycle ?? lifecycleAfterFailure(run);
   await changeInRun(deps, run, async (change) => {
     await closeSteps(deps, change, run, ending);
     const failure = `${kind} ${status === 'CANCELLED' ? 'was cancelled' : `failed: ${error.message}`}`;
@@ -38,11 +40,21 @@ export async function failOperation(
     });
     await finish(deps, change, run, {
       status,
-      data: { error },
-      lifecycle: lifecycle ?? lifecycleAfterFailure(run),
+      data: { error: asRetryable(run, error, becomes) },
+      lifecycle: becomes,
       failure,
     });
   });
+}
+
+/** A retry helps only what can be retried: not what was taken back, nor a kind that never can. */
+function asRetryable(
+  { definition: { notRetryable, subject } }: OperationRun,
+  error: OperationError,
+  lifecycle: ClusterLifecycle | null,
+): OperationError {
+  const takenBack = subject.kind === 'NEW' && lifecycle !== null && isDeleted(lifecycle);
+  return { ...error, retryable: error.retryable && notRetryable === undefined && !takenBack };
 }
 
 /** Before its first step has begun an operation has done nothing but announce itself, and that is taken back. */
@@ -116,8 +128,9 @@ async function closeSteps(
 export async function abandonOperation(
   deps: OperationDeps,
   run: OperationRun,
-  { status: to, error }: Ending,
+  { status: to, error: met }: Ending,
 ): Promise<void> {
+  const error = asRetryable(run, met, null);
   await changeInRun(deps, run, async (change) => {
     const where = { id: run.operation.id };
     const { status } = await change.tx.operation.findUniqueOrThrow({ where, select: { status: true } });

@@ -14,7 +14,7 @@ import type { JsonObject } from '#lib/json.ts';
 import type { SecretBox } from '#lib/secretBox.ts';
 import type { Provider } from '#providers/provider.ts';
 import type { Transaction } from '#store/database.ts';
-import type { OperationTiming } from './deps.ts';
+import type { OperationDeps, OperationTiming } from './deps.ts';
 import type { Ending, OperationError } from './ending.ts';
 
 /** What blockers judge: the cluster as it is, and its engine. */
@@ -105,6 +105,11 @@ export type OperationDefinition<Input> = {
   inputPermissions?(input: Input): Permission[];
   input: z.ZodType<Input>;
   subject: Subject<Input>;
+  /**
+   * Before the transaction that accepts or rehearses it: what is recorded of things outside is brought up to date, as far as the request
+   * depends on it. It has to answer within seconds, and to bring nothing about.
+   */
+  lookAgain?(deps: Pick<OperationDeps, 'db' | 'backups'>, projectId: string, input: Input): Promise<void>;
   /** From acceptance to failure if it has not ended, in milliseconds. */
   deadlineMs: number;
   /** Every reason why it cannot be done now, whatever the input. Pure; also answers `cluster.allowedActions`. */
@@ -127,6 +132,8 @@ export type OperationDefinition<Input> = {
     facts: Facts,
     input: Input,
   ): Promise<void>;
+  /** Why one that ended badly can never be run again, in words. Left out: it can. */
+  notRetryable?: string;
   /** In the transaction of a retry: what failed is begun again. Throws a DomainError where it cannot be. */
   reopen?(
     change: Change,

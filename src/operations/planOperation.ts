@@ -22,7 +22,7 @@ export type OperationPlan = {
   quota: QuotaChange[];
 };
 
-type PlanDeps = IntendDeps & Pick<OperationDeps, 'db' | 'bus' | 'clock'>;
+type PlanDeps = IntendDeps & Pick<OperationDeps, 'db' | 'bus' | 'clock' | 'backups'>;
 
 /**
  * A dry run: goes through the door as `accept` does, as far as to the rows of what is wanted, and takes it all back. Throws what
@@ -36,6 +36,7 @@ export async function planOperation<Input>(
   options: AcceptOptions,
 ): Promise<OperationPlan> {
   const request = readRequest(actor, definition, rawInput, options);
+  await definition.lookAgain?.(deps, actor.projectId, request.input);
   const plan = await rehearse(deps, actor, (change) => planned(deps, actor, change, request));
   return { kind: definition.kind, ...plan };
 }

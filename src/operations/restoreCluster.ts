@@ -8,6 +8,7 @@ import { removeNetwork } from './deleteCluster.ts';
 import type { OperationError } from './ending.ts';
 import { accessRulesSchema, backupIdSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
 import { type CleanUpContext, defineOperation, type RunContext } from './operation.ts';
+import { lookAgain } from './partFaults.ts';
 import { removeInstance } from './removeInstance.ts';
 import { createFromBackup, planRestore, reopenRestore, restoreInstances } from './restoreInstances.ts';
 import { nobodyMayConnect, singleInstance } from './warnings.ts';
@@ -33,6 +34,7 @@ export const restoreCluster = defineOperation<RestoreClusterInput>({
   input: inputSchema,
   deadlineMs: 6 * hourMs,
   subject: { kind: 'NEW', create: createFromBackup },
+  lookAgain: async (deps, projectId, { backupId }) => await lookAgain(deps, { id: backupId, projectId }),
   blockers: () => [],
   quota: ({ cluster }) => instancesDemand(cluster.instances),
   warnings: ({ cluster }) => [...singleInstance(cluster), ...nobodyMayConnect(cluster, cluster.accessRules)],

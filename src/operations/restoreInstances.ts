@@ -1,17 +1,15 @@
-import { restoreAnother } from '#domain/backupErrors.ts';
 import type { BackupFacts, BackupPartFacts } from '#domain/backupFacts.ts';
 import type { ClusterFacts, InstanceFacts, InstanceSize } from '#domain/facts.ts';
-import { restoreBlockers, restoreRequestBlockers } from '#domain/restoreBlockers.ts';
-import { StepFailure } from '#domain/stepFailure.ts';
+import { restoreBlockers, restoreRequestBlockers, withoutFaults } from '#domain/restoreBlockers.ts';
 import type { Engine, StoredPart } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { lockBackup } from './backupFacts.ts';
 import { createNetwork } from './buildCluster.ts';
-import { damagedPart, findStoredPart, missingPart } from './checkStoredPart.ts';
 import { type CreateClusterInput, insertCluster } from './createCluster.ts';
 import { becomeActive, placed, planProvision, provision, provisionStep } from './instanceSteps.ts';
 import type { CreationContext, Facts, PlannedStep, RunStep, StepContext } from './operation.ts';
+import { findParts, noteFault } from './partFaults.ts';
 import { planVerify, verifyCluster, verifyStep } from './verifyCluster.ts';
 
 const partsStep = 'parts';
@@ -26,17 +24,22 @@ type WantedRestore = { backupId: string } & Pick<
   'name' | 'instanceCount' | 'engineVersion' | 'size' | 'accessRules' | 'deletionProtection'
 >;
 
-/** The rows of a cluster that is made of a backup. Throws why the backup cannot be restored so. */
+/**
+ * The rows of a cluster that is made of a backup. Throws why the backup cannot be restored so.
+ * @param faults whether what is known to be wrong with its parts bars it; `LOOK_AGAIN`: it does not
+ */
 export async function createFromBackup(
   change: Change,
   context: CreationContext,
   input: WantedRestore,
+  faults: 'BAR' | 'LOOK_AGAIN' = 'BAR',
 ): Promise<string> {
   const { tx } = change;
   const backup = await lockBackup(tx, input.backupId, context.projectId);
   const engine = context.engines[backup.engine] ?? null;
+  const judged = faults === 'BAR' ? backup : withoutFaults(backup);
   const [blocker] = [
-    ...restoreBlockers(backup, engine?.versions() ?? null),
+    ...restoreBlockers(judged, engine?.versions() ?? null),
     ...restoreRequestBlockers(backup, {
       instanceCount: input.instanceCount ?? null,
       engineVersion: input.engineVersion ?? null,
@@ -149,19 +152,10 @@ export async function restoreInstances(cluster: ClusterFacts, step: RunStep): Pr
   return { primaryInstanceId: leader.id, seededAgain: seededAgain.flat() };
 }
 
-/** Before anything is made: each part is in the store, with its size. */
-async function findParts(context: StepContext): Promise<null> {
-  for (const instance of context.cluster.instances) {
-    const part = await partFor(context, instance);
-    await noteFault(context, part, () => findStoredPart(context, part.instanceName, part));
-  }
-  return null;
-}
-
 async function restoreInstance(context: StepContext, instance: InstanceFacts): Promise<null> {
   await context.setActivity([instance], 'RESTORING');
   const part = await partFor(context, instance);
-  await noteFault(context, part, () =>
+  await noteFault(context, part.id, () =>
     context.engine.restore(context, placed(context, instance), storedPart(context, part)),
   );
   return null;
@@ -170,7 +164,7 @@ async function restoreInstance(context: StepContext, instance: InstanceFacts): P
 async function lead(context: StepContext, instance: InstanceFacts): Promise<null> {
   const part = await partFor(context, instance);
   await context.setActivity([instance], 'RESTORING');
-  await noteFault(context, part, () =>
+  await noteFault(context, part.id, () =>
     context.engine.lead(context, placed(context, instance), storedPart(context, part)),
   );
   await becomeActive(context, instance);
@@ -180,22 +174,20 @@ async function lead(context: StepContext, instance: InstanceFacts): Promise<null
 async function follow(context: StepContext, instance: InstanceFacts): Promise<{ reason: string | null }> {
   const part = await partFor(context, instance);
   await context.setActivity([instance], 'SYNCING');
-  const reason = await noteFault(context, part, () =>
+  const reason = await noteFault(context, part.id, () =>
     context.engine.follow(context, placed(context, instance), storedPart(context, part)),
   );
   await becomeActive(context, instance);
   return { reason };
 }
 
-type Part = Pick<BackupPartFacts, 'id' | 'instanceName' | 'location' | 'bytes' | 'sha256'> & {
-  backup: { name: string };
-};
+type Part = Pick<BackupPartFacts, 'id' | 'instanceName' | 'location' | 'bytes' | 'sha256'>;
 
 async function partFor({ change }: StepContext, { id, name }: InstanceFacts): Promise<Part> {
   return await change(async ({ tx }) => {
     const { restoredFrom } = await tx.instance.findUniqueOrThrow({
       where: { id },
-      select: { restoredFrom: { include: { backup: { select: { name: true } } } } },
+      select: { restoredFrom: true },
     });
     const { bytes, ...part } = assertPresent(restoredFrom, `the part of ${name}`);
     return { ...part, bytes: bytes === null ? null : Number(bytes) };
@@ -210,21 +202,4 @@ function storedPart({ backups: { place } }: StepContext, { location, bytes, sha2
     bytes: assertPresent(bytes, what),
     sha256: assertPresent(sha256, what),
   };
-}
-
-/** What is found wrong with a part's file is recorded: the next restore is refused at once. */
-async function noteFault<T>({ change }: StepContext, { id, backup }: Part, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof StepFailure)) throw error;
-    const { code, message } = error;
-    const fault = code === missingPart ? 'MISSING' : code === damagedPart ? 'DAMAGED' : null;
-    if (fault === null) throw error;
-    await change(({ tx }) => tx.instanceBackup.update({ where: { id }, data: { fault } }));
-    throw new StepFailure(code, `Backup "${backup.name}" cannot be restored. ${message} ${restoreAnother}`, {
-      retryable: error.retryable,
-      cause: error,
-    });
-  }
 }

@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import type { Actor } from '#domain/actor.ts';
-import { isDeleted } from '#domain/clusterStatus.ts';
-import { ClusterBusyError, NotFoundError, OperationNotRetryableError } from '#domain/errors.ts';
-import { canBeRetried } from '#domain/operationStatus.ts';
+import { ClusterBusyError, NotFoundError } from '#domain/errors.ts';
 import { parseInput } from '#domain/parseInput.ts';
 import { requirePermission } from '#domain/requirePermission.ts';
 import { transact } from '#events/transact.ts';
@@ -18,6 +16,7 @@ import { lockCluster } from './lockCluster.ts';
 import type { Facts, OperationDefinition } from './operation.ts';
 import { recordOperationStatus } from './recordOperationStatus.ts';
 import { reopenAllSteps, reopenUnfinishedSteps } from './reopenSteps.ts';
+import { retryRefusal } from './retryRefusal.ts';
 import { settleStatuses } from './settleStatuses.ts';
 
 const inputSchema = z.strictObject({ operationId: z.uuid() });
@@ -32,18 +31,15 @@ export async function retryOperation(
   const { operationId } = parseInput(inputSchema, rawInput);
   return await transact(deps, actor, async (change) => {
     const { tx } = change;
-    const operation = await lockRetryable(tx, actor.projectId, operationId);
+    const operation = await lockOperation(tx, actor.projectId, operationId);
     const { clusterId, kind, status, steps } = operation;
     const definition = definitionOf(kind);
     requirePermission(actor, 'retryOperation', definition.permission);
     const cluster = assertPresent(await loadOneClusterFacts(tx, { id: clusterId }), 'cluster');
-    if (cluster.currentOperation) throw new ClusterBusyError(cluster.name, cluster.currentOperation);
-    if (definition.subject.kind === 'NEW' && isDeleted(cluster.lifecycle)) {
-      throw new OperationNotRetryableError(kind, 'what it had made was taken back');
-    }
-    if (cluster.version !== operation.clusterVersion) {
-      throw new OperationNotRetryableError(kind, 'the cluster has been changed since');
-    }
+    const holder = cluster.currentOperation;
+    if (holder && holder.id !== operationId) throw new ClusterBusyError(cluster.name, holder);
+    const refusal = retryRefusal(operation, cluster);
+    if (refusal) throw refusal;
     const facts = { cluster, engine: assertPresent(deps.engines[cluster.engine], 'engine') };
     const anew = definition.beginsAnew?.(operation.error as OperationError, steps) ?? false;
     if (anew) refuseIfBlocked(definition, facts, operation.input);
@@ -61,16 +57,12 @@ export async function retryOperation(
   });
 }
 
-async function lockRetryable(tx: Transaction, projectId: string, operationId: string) {
+async function lockOperation(tx: Transaction, projectId: string, operationId: string) {
   const operation = await tx.operation.findUnique({ where: { id: operationId, projectId } });
   if (!operation) throw new NotFoundError('The operation');
   await lockCluster(tx, operation.clusterId);
   const steps = { orderBy: { position: 'asc' } } as const;
-  const locked = await tx.operation.findUniqueOrThrow({ where: { id: operationId }, include: { steps } });
-  if (!canBeRetried(locked.status)) {
-    throw new OperationNotRetryableError(locked.kind, `it is ${locked.status}; only FAILED and CANCELLED ones can be`);
-  }
-  return locked;
+  return await tx.operation.findUniqueOrThrow({ where: { id: operationId }, include: { steps } });
 }
 
 function refuseIfBlocked(definition: OperationDefinition<unknown>, facts: Facts, accepted: unknown): void {

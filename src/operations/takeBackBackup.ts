@@ -22,7 +22,7 @@ export async function takeBackBackup(
     const now = new Date();
     for (const { id, instanceId } of backup.parts) {
       const own = stepKey?.endsWith(`:${instanceId}`) ? error.message : 'The backup failed as a whole.';
-      const gone = left === '' ? { location: null } : {};
+      const gone = left === '' ? { location: null, bytes: null, dataBytes: null, sha256: null } : {};
       await inside.tx.instanceBackup.update({
         where: { id },
         data: { status: 'FAILED', finishedAt: now, error: own, ...gone },

@@ -17,7 +17,10 @@ const inputSchema = z.strictObject({ backupId: backupIdSchema });
 
 export type VerifyBackupInput = z.infer<typeof inputSchema>;
 
-/** Restores a backup into a cluster that it makes for that and removes afterwards, and records that it is good. */
+/**
+ * Restores a backup into a cluster that it makes for that and removes afterwards, and records that it is good. What was found wrong
+ * with its parts before does not bar it: it looks again.
+ */
 export const verifyBackup = defineOperation<VerifyBackupInput>({
   kind: 'VERIFY_BACKUP',
   permission: 'backup:restore',
@@ -26,12 +29,17 @@ export const verifyBackup = defineOperation<VerifyBackupInput>({
   subject: {
     kind: 'NEW',
     create: async (change, context, { backupId }) =>
-      await createFromBackup(change, context, {
-        backupId,
-        name: `verify-${randomBytes(8).toString('hex')}`,
-        // Nobody but Grove itself connects to it.
-        accessRules: [],
-      }),
+      await createFromBackup(
+        change,
+        context,
+        {
+          backupId,
+          name: `verify-${randomBytes(8).toString('hex')}`,
+          // Nobody but Grove itself connects to it.
+          accessRules: [],
+        },
+        'LOOK_AGAIN',
+      ),
   },
   blockers: () => [],
   quota: ({ cluster }) => instancesDemand(cluster.instances),
@@ -65,6 +73,7 @@ export const verifyBackup = defineOperation<VerifyBackupInput>({
 async function recordVerified({ tx, record }: Change, operationId: string, backupId: string): Promise<void> {
   const data = { lastVerifiedAt: new Date() };
   const { clusterId, clusterName, name } = await tx.backup.update({ where: { id: backupId }, data });
+  await tx.instanceBackup.updateMany({ where: { backupId }, data: { fault: null } });
   const payload = { cluster: clusterName, backup: name, backupId };
   record({ type: 'BACKUP_VERIFIED', clusterId, operationId, payload });
 }

@@ -97,3 +97,30 @@ test('a preview names what stands in the way', async () => {
     },
   });
 });
+
+test('a backup that is known to be at fault says so, and a failed one shows no bytes', async () => {
+  const document =
+    'query ($id: ID!) { node(id: $id) { ... on Backup { status statusReason fault bytes parts { bytes } } } }';
+  const bad = await insertBackup(world, actor, cluster, { name: 'lost' });
+  const { parts } = await world.operations.deps.db.backup.findUniqueOrThrow({
+    where: { id: bad.id },
+    include: { parts: { orderBy: { instanceName: 'asc' } } },
+  });
+  const [first, second] = parts.map(({ id }) => ({ where: { id } }));
+  if (!first || !second) throw new Error('the backup has two parts');
+  await world.operations.deps.db.instanceBackup.update({ ...first, data: { fault: 'DAMAGED' } });
+  await world.operations.deps.db.instanceBackup.update({ ...second, data: { fault: 'MISSING' } });
+  expect((await world.ask(actor, document, { id: bad.globalId })).data.node).toMatchObject({
+    status: 'COMPLETED',
+    statusReason:
+      'Known to be missing from the backup store: the part of orders-2. Known to be damaged: the part of orders-1.',
+    fault: 'MISSING',
+  });
+  const failed = await insertBackup(world, actor, cluster, { name: 'full', status: 'FAILED', statusReason: 'Full.' });
+  const data = { status: 'FAILED', location: null } as const;
+  await world.operations.deps.db.instanceBackup.updateMany({ where: { backupId: failed.id }, data });
+  expect((await world.ask(actor, document, { id: failed.globalId })).data.node).toEqual({
+    ...{ status: 'FAILED', statusReason: 'Full.', fault: null, bytes: null },
+    parts: [{ bytes: null }, { bytes: null }],
+  });
+});

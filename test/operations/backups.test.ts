@@ -64,6 +64,33 @@ async function restored(actor: Actor, backupId: string, input: object = {}) {
 }
 
 const { store } = { store: () => grove.deps.backups.store };
+async function put(key: string, content: string): Promise<void> {
+  await store().write(
+    key,
+    (async function* () {
+      yield Buffer.from(content);
+    })(),
+  );
+}
+
+/** What is stored of each part. */
+async function filesOf({ parts }: Awaited<ReturnType<typeof backupOf>>) {
+  return await Promise.all(
+    parts.map(async ({ location }) => {
+      const key = assertPresent(location, 'the part');
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of store().read(key)) chunks.push(chunk);
+      return { key, content: Buffer.concat(chunks).toString() };
+    }),
+  );
+}
+
+async function verified(actor: Actor, backupId: string, outcome: object): Promise<void> {
+  const { operationId } = await accept(grove.deps, actor, verifyBackup, { backupId }, options);
+  await runOperation(grove.deps, operationId, never);
+  expect(await grove.deps.db.operation.findUnique({ where: { id: operationId } })).toMatchObject(outcome);
+}
+
 const statusesOf = (clusterId: string) =>
   grove.deps.db.instance
     .findMany({ where: { clusterId }, orderBy: { name: 'asc' } })
@@ -130,8 +157,8 @@ describe('backupCluster', () => {
     undisturbed();
     expect(backup).toMatchObject({ status: 'FAILED', statusReason: words, operation: { status: 'FAILED' } });
     expect(backup.parts).toMatchObject([
-      { status: 'FAILED', location: null },
-      { status: 'FAILED', location: null, error: words },
+      { status: 'FAILED', location: null, bytes: null, sha256: null },
+      { status: 'FAILED', location: null, bytes: null, sha256: null, error: words },
     ]);
     expect(await store().list(cluster.clusterId)).toEqual([]);
     expect(await statusesOf(cluster.clusterId)).toEqual(['ACTIVE', 'ACTIVE']);
@@ -274,14 +301,63 @@ describe('restoreCluster', () => {
       );
       const retry = retryOperation(grove.deps, cluster.actor, { operationId: operation.id });
       await expect(retry).rejects.toMatchObject({ code: 'OPERATION_NOT_RETRYABLE' });
-      const second = accept(grove.deps, cluster.actor, restoreCluster, { backupId: backup.id, name: 'again' }, options);
-      const refusal = code === 'BACKUP_PART_MISSING' ? 'INCOMPLETE_BACKUP' : 'BACKUP_NOT_RESTORABLE';
-      await expect(second).rejects.toMatchObject({
-        code: refusal,
-        message: expect.stringMatching(/^Backup "nightly" .*orders-2 are .* Restore another backup/),
-      });
     },
   );
+
+  test.each([
+    ['missing', 'BACKUP_PART_MISSING', 'INCOMPLETE_BACKUP', (key: string) => store().removeAll(key)],
+    ['damaged', 'BACKUP_PART_DAMAGED', 'BACKUP_NOT_RESTORABLE', (key: string) => put(key, 'x'.repeat(20))],
+  ])('names every part that is %s, and is refused for as long as they are', async (_what, code, refusal, spoil) => {
+    const cluster = await orders({ instanceCount: 3 });
+    const { actor } = cluster;
+    const backup = await backedUp(cluster, { name: 'nightly' });
+    const files = await filesOf(backup);
+    for (const { key } of files.slice(1)) await spoil(key);
+    if (code === 'BACKUP_PART_DAMAGED') {
+      await during('restore again-2', async () => {
+        throw new StepFailure(code, 'The part of orders-2 is no good.');
+      });
+    }
+    expect(await restored(actor, backup.id)).toMatchObject({
+      status: 'FAILED',
+      error: {
+        code,
+        message: expect.stringMatching(/^Backup "nightly" .*orders-2 .*orders-3 .*Restore another backup/),
+      },
+    });
+    undisturbed();
+    const fault = code === 'BACKUP_PART_MISSING' ? 'MISSING' : 'DAMAGED';
+    expect((await backupOf(backup.operationId)).parts).toMatchObject([{ fault: null }, { fault }, { fault }]);
+    const restore = () => accept(grove.deps, actor, restoreCluster, { backupId: backup.id, name: 'again' }, options);
+    await expect(restore()).rejects.toMatchObject({
+      code: refusal,
+      message: expect.stringMatching(/^Backup "nightly" .*orders-2, orders-3 are .* Restore another backup/),
+    });
+    const preview = () => previewRestore(grove.deps, { id: backup.id, projectId: actor.projectId });
+    expect((await preview())?.blockers).toMatchObject([{ code: refusal }]);
+    await verified(actor, backup.id, { status: 'FAILED', error: { code } });
+    for (const { key, content } of files) await put(key, content);
+    if (code === 'BACKUP_PART_MISSING') expect((await preview())?.blockers).toEqual([]);
+    else await verified(actor, backup.id, { status: 'SUCCEEDED' });
+    expect(await restored(actor, backup.id)).toMatchObject({ status: 'SUCCEEDED' });
+    expect((await backupOf(backup.operationId)).parts).toMatchObject([
+      { fault: null },
+      { fault: null },
+      { fault: null },
+    ]);
+  });
+
+  test('is previewed by its quota too', async () => {
+    const cluster = await orders();
+    const { projectId } = cluster.actor;
+    const backup = await backedUp(cluster);
+    await grove.deps.db.project.update({ where: { id: projectId }, data: { quotaInstances: 3 } });
+    const preview = await previewRestore(grove.deps, { id: backup.id, projectId });
+    expect(preview?.blockers).toMatchObject([{ code: 'QUOTA_EXCEEDED', resource: 'INSTANCES', used: 2, requested: 2 }]);
+    const request = { backupId: backup.id, name: 'again' };
+    const refused = accept(grove.deps, cluster.actor, restoreCluster, request, options);
+    await expect(refused).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED', resource: 'INSTANCES' });
+  });
 
   test('that fails otherwise can be tried again', async () => {
     const cluster = await orders();

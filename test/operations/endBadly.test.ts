@@ -136,7 +136,7 @@ describe('a worker that dies while it takes back what an operation had made', ()
       if (made.startsWith('destroy')) await gate.pass();
     });
     const ended = await dieTakingBack(verification, gate);
-    expect(ended).toMatchObject({ status: 'CANCELLED', error: { code: 'CANCELLED', step: null, retryable: true } });
+    expect(ended).toMatchObject({ status: 'CANCELLED', error: { code: 'CANCELLED', step: null, retryable: false } });
     expect(await clusterOf(grove, verification.clusterId)).toMatchObject({ status: 'DELETED' });
   });
 

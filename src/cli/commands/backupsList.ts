@@ -9,14 +9,17 @@ type Backup = {
   name: string;
   clusterName: string;
   status: string;
+  fault: string | null;
   instanceCount: number;
   bytes: string | null;
   createdAt: string;
   lastVerifiedAt: string | null;
 };
 
+const hasNoFiles = ({ status }: Backup): boolean => status === 'FAILED' || status === 'DELETED';
+
 const fields =
-  'id name clusterName cluster { id } status statusReason scheduled instanceCount bytes createdAt finishedAt lastVerifiedAt';
+  'id name clusterName cluster { id } status statusReason fault scheduled instanceCount bytes createdAt finishedAt lastVerifiedAt';
 
 export const backupsList = defineCommand({
   words: 'backups list',
@@ -35,11 +38,11 @@ export const backupsList = defineCommand({
     const rows = backups.map((backup) => [
       backup.name,
       backup.clusterName,
-      backup.status,
-      backup.instanceCount,
+      backup.fault ?? backup.status,
+      hasNoFiles(backup) ? null : backup.instanceCount,
       backup.bytes,
       backup.createdAt,
-      backup.lastVerifiedAt,
+      backup.fault === null ? backup.lastVerifiedAt : null,
       backup.id,
     ]);
     const headings = ['NAME', 'CLUSTER', 'STATUS', 'PARTS', 'BYTES', 'ASKED FOR', 'VERIFIED', 'ID'];

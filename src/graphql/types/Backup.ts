@@ -1,4 +1,6 @@
 import type { Actor as ActorFacts } from '#domain/actor.ts';
+import { faultInWords, gravestFault } from '#domain/backupFault.ts';
+import { isCompleted } from '#domain/backupStatus.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import type {
   BackupStatus as BackupStatusName,
@@ -47,6 +49,17 @@ const InstanceBackupFault = describedEnum<InstanceBackupFaultName>(
   { MISSING: 'It is not in the backup store.', DAMAGED: 'It is not what was written.' },
 );
 
+/** A part that failed has no file, whatever had been written. */
+const keptBytes = ({
+  status,
+  location,
+  bytes,
+}: {
+  status: InstanceBackupStatusName;
+  location: string | null;
+  bytes: bigint | null;
+}): bigint | null => (status === 'FAILED' && location === null ? null : bytes);
+
 builder.prismaObject('InstanceBackup', {
   description: 'The part of a backup that was taken of one instance: one file in the backup store.',
   select: { id: true },
@@ -54,7 +67,13 @@ builder.prismaObject('InstanceBackup', {
     instance: t.relation('instance', { description: 'The instance, or its record where it is gone.' }),
     instanceName: t.exposeString('instanceName'),
     status: t.expose('status', { type: InstanceBackupStatus, description: 'How it stands.' }),
-    bytes: t.expose('bytes', { type: 'BigInt', nullable: true }),
+    bytes: t.field({
+      type: 'BigInt',
+      nullable: true,
+      description: 'Size of the file in bytes. Null until it is written, and where a failed backup kept none.',
+      select: { status: true, location: true, bytes: true },
+      resolve: keptBytes,
+    }),
     dataBytes: t.expose('dataBytes', { type: 'BigInt', nullable: true }),
     sha256: t.exposeString('sha256', { nullable: true }),
     startPosition: t.exposeString('startPosition', { nullable: true }),
@@ -75,6 +94,8 @@ builder.prismaObject('InstanceBackup', {
   }),
 });
 
+const faultColumns = { instanceName: true, fault: true } as const;
+
 export const Backup = builder.prismaNode('Backup', {
   id: { field: 'id', description: 'Opaque and for ever the same.' },
   select: { id: true },
@@ -92,7 +113,21 @@ export const Backup = builder.prismaNode('Backup', {
     }),
     engineVersion: t.exposeString('engineVersion', { description: 'The only version that it can be restored with.' }),
     status: t.expose('status', { type: BackupStatus, description: 'How it stands.' }),
-    statusReason: t.exposeString('statusReason', { nullable: true }),
+    statusReason: t.string({
+      nullable: true,
+      description:
+        'Why the status is what it is, or why it cannot be restored all the same, in words. Null when the status says it all.',
+      select: { status: true, statusReason: true, parts: { select: faultColumns, orderBy: { instanceName: 'asc' } } },
+      resolve: ({ status, statusReason, parts }) => statusReason ?? (isCompleted(status) ? faultInWords(parts) : null),
+    }),
+    fault: t.field({
+      type: InstanceBackupFault,
+      nullable: true,
+      description:
+        'The gravest of what is known to be wrong with its parts; null if nothing is. `verifyBackup` looks at them again.',
+      select: { parts: { select: faultColumns, orderBy: { instanceName: 'asc' } } },
+      resolve: ({ parts }) => gravestFault(parts),
+    }),
     statusChangedAt: t.expose('statusChangedAt', { type: 'DateTime', description: 'Since when it has this status.' }),
     instanceCount: t.exposeInt('instanceCount'),
     instanceSize: t.field({
@@ -104,10 +139,11 @@ export const Backup = builder.prismaNode('Backup', {
     bytes: t.field({
       type: 'BigInt',
       nullable: true,
-      description: 'Size of all its files in bytes; null until every one is written.',
-      select: { parts: { select: { bytes: true } } },
+      description:
+        'Size of all its files in bytes; null until every one is written, and where it failed and keeps none.',
+      select: { parts: { select: { status: true, location: true, bytes: true }, orderBy: { instanceName: 'asc' } } },
       resolve: ({ parts }) => {
-        const sizes = parts.flatMap(({ bytes }) => bytes ?? []);
+        const sizes = parts.flatMap((part) => keptBytes(part) ?? []);
         return sizes.length === 0 || sizes.length < parts.length ? null : sizes.reduce((sum, bytes) => sum + bytes, 0n);
       },
     }),

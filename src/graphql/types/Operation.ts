@@ -6,6 +6,7 @@ import type {
   OperationStatus as OperationStatusName,
   StepStatus as StepStatusName,
 } from '#generated/prisma/enums.ts';
+import { retryRefusal } from '#operations/retryRefusal.ts';
 import { builder } from '../builder.ts';
 import { keysetConnection } from '../connections/keysetConnection.ts';
 import { nodesOf } from '../connections/nodesOf.ts';
@@ -68,7 +69,9 @@ const OperationError = builder.objectRef<OperationErrorFacts>('OperationError').
       description: 'The name of the step that failed; null if it was none.',
     }),
     retryable: t.exposeBoolean('retryable', {
-      description: 'True if `retryOperation` may help without any other change.',
+      description:
+        'True if `retryOperation` takes the operation as the cluster is now, and may help without any other change. False also where it ' +
+        'takes it, but what `message` says has to be mended first.',
     }),
   }),
 });
@@ -125,8 +128,14 @@ export const Operation = builder.prismaNode('Operation', {
       type: OperationError,
       nullable: true,
       description: 'Why it failed; null if it did not.',
-      select: { error: true },
-      resolve: ({ error }) => error as OperationErrorFacts | null,
+      select: {
+        ...{ error: true, kind: true, status: true, clusterVersion: true },
+        cluster: { select: { lifecycle: true, version: true } },
+      },
+      resolve: ({ error, cluster, ...operation }) => {
+        const told = error as OperationErrorFacts | null;
+        return told && { ...told, retryable: told.retryable && retryRefusal(operation, cluster) === null };
+      },
     }),
     result: t.field({
       type: OperationResult,
