@@ -44,8 +44,10 @@ export async function retryOperation(
     const anew = definition.beginsAnew?.(operation.error as OperationError, steps) ?? false;
     if (anew) refuseIfBlocked(definition, facts, operation.input);
     const now = deps.clock.now();
-    const input = definition.input.parse(operation.input);
-    await definition.reopen?.(change, facts, steps, { operationId, now, input });
+    if (definition.reopen) {
+      const input = definition.input.parse(operation.input);
+      await definition.reopen(change, facts, steps, { operationId, now, input });
+    }
     const deadlineAt = new Date(now.getTime() + definition.deadlineMs);
     const subject = { ...operation, clusterName: cluster.name };
     await reopenOperation(tx, operationId, deadlineAt);

@@ -34,6 +34,23 @@ const leaves = (kind: OperationKind, takenBack: boolean) => {
   return kind === 'DELETE_CLUSTER' ? ({ lifecycle: 'FAILED', status: 'ERROR' } as const) : {};
 };
 
+/** What a cluster of one instance without a backup has against them, whatever is told of the operation. */
+const otherRefusals: Partial<Record<OperationKind, string>> = {
+  DELETE_BACKUP: 'NOT_FOUND',
+  PROMOTE_INSTANCE: 'INSTANCE_NOT_PROMOTABLE',
+};
+
+/** Of the kinds that look at it again. */
+const inputs: Partial<Record<OperationKind, object>> = {
+  CREATE_CLUSTER: { name: 'orders', engine: 'fake', instanceCount: 1 },
+  DELETE_CLUSTER: { clusterId: crypto.randomUUID() },
+  PROMOTE_INSTANCE: { clusterId: crypto.randomUUID(), mode: 'PLANNED' },
+  ADD_INSTANCES: { clusterId: crypto.randomUUID(), count: 1 },
+  RESTORE_CLUSTER: { backupId: crypto.randomUUID(), name: 'again' },
+  VERIFY_BACKUP: { backupId: crypto.randomUUID() },
+  DELETE_BACKUP: { clusterId: crypto.randomUUID(), backupId: crypto.randomUUID() },
+};
+
 const cases = Object.values(OperationKind).flatMap((kind) => {
   const isNew = definitionOf(kind).subject.kind === 'NEW';
   const asLeft = { kind, changed: false, takenBack: false, retryable: kind !== 'BACKUP_CLUSTER' };
@@ -58,13 +75,15 @@ describe('an operation is told to be retryable exactly where retryOperation take
       data: {
         ...created,
         ...{ kind: one.kind, status: one.status, clusterVersion: one.changed ? version - 1 : version },
-        ...{ input: {}, result: {}, ending: {}, requestedBy: actor, inputHash: new Uint8Array(32) },
+        ...{ input: inputs[one.kind] ?? {}, result: {}, ending: {}, requestedBy: actor, inputHash: new Uint8Array(32) },
         error: { code: 'CANCELLED', message: 'It was asked to stop.', step: null, retryable: true },
       },
     });
     expect(retryRefusal(operation, { ...cluster, version }) === null).toBe(one.retryable);
     const retry = retryOperation(grove.deps, actor, { operationId });
-    if (one.retryable) expect(await retry).toEqual({ operationId, clusterId });
+    const other = otherRefusals[one.kind];
+    if (one.retryable && other) await expect(retry).rejects.toMatchObject({ code: other });
+    else if (one.retryable) expect(await retry).toEqual({ operationId, clusterId });
     else await expect(retry).rejects.toMatchObject({ code: 'OPERATION_NOT_RETRYABLE' });
   });
 });
