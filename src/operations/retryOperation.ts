@@ -39,10 +39,10 @@ export async function retryOperation(
     const cluster = assertPresent(await loadOneClusterFacts(tx, { id: clusterId }), 'cluster');
     if (cluster.currentOperation) throw new ClusterBusyError(cluster.name, cluster.currentOperation);
     if (definition.subject.kind === 'NEW' && isDeleted(cluster.lifecycle)) {
-      throw new OperationNotRetryableError(kind, 'what it had made was taken back');
+      throw new OperationNotRetryableError(kind, 'what it had made was taken back', cluster.name);
     }
     if (cluster.version !== operation.clusterVersion) {
-      throw new OperationNotRetryableError(kind, 'the cluster has been changed since');
+      throw new OperationNotRetryableError(kind, 'the cluster has been changed since', cluster.name);
     }
     const facts = { cluster, engine: assertPresent(deps.engines[cluster.engine], 'engine') };
     const anew = definition.beginsAnew?.(operation.error as OperationError) ?? false;
@@ -64,9 +64,13 @@ async function lockRetryable(tx: Transaction, projectId: string, operationId: st
   if (!operation) throw new NotFoundError('The operation');
   await lockCluster(tx, operation.clusterId);
   const steps = { orderBy: { position: 'asc' } } as const;
-  const locked = await tx.operation.findUniqueOrThrow({ where: { id: operationId }, include: { steps } });
+  const locked = await tx.operation.findUniqueOrThrow({
+    where: { id: operationId },
+    include: { steps, cluster: { select: { name: true } } },
+  });
   if (!canBeRetried(locked.status)) {
-    throw new OperationNotRetryableError(locked.kind, `it is ${locked.status}; only FAILED and CANCELLED ones can be`);
+    const reason = `it is ${locked.status}; only FAILED and CANCELLED ones can be`;
+    throw new OperationNotRetryableError(locked.kind, reason, locked.cluster.name);
   }
   return locked;
 }
