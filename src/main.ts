@@ -35,7 +35,12 @@ async function isForPeople([noun = '-']: readonly string[]): Promise<boolean> {
 async function runAsCli(words: readonly string[]): Promise<void> {
   const { runCli } = await import('#cli/runCli.ts');
   const { env: environment, stdin, stdout, stderr } = process;
-  process.exit(await runCli(words, { environment, workingDirectory: process.cwd(), stdin, stdout, stderr }));
+  const onInterrupt = (listener: () => void) => {
+    process.once('SIGINT', listener);
+    return () => void process.off('SIGINT', listener);
+  };
+  const streams = { stdin, stdout, stderr };
+  process.exit(await runCli(words, { environment, workingDirectory: process.cwd(), ...streams, onInterrupt }));
 }
 
 function readArguments() {

@@ -5,4 +5,6 @@ export type CliHost = {
   stdin: NodeJS.ReadStream;
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
+  /** Calls once at Ctrl-C, which then does not end the process. Returns the function that gives this up. */
+  onInterrupt(listener: () => void): () => void;
 };

@@ -9,6 +9,8 @@ export const exitCodes = {
   notSignedIn: 3,
   /** Nothing answers there, or Grove is at fault. */
   unavailable: 4,
+  /** Ctrl-C while an operation was followed: as shells have it for SIGINT. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

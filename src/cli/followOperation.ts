@@ -27,36 +27,53 @@ const document = /* GraphQL */ `subscription ($id: ID!) {
   }
 }`;
 
-/** Tells an operation's steps as they change, until it has ended. Survives the server. The exit code tells whether it succeeded. */
-export async function followOperation({ session, say, tell, host }: Invocation, id: string): Promise<ExitCode> {
-  const { url, key, keySource } = await session();
-  const client = createGroveClient({ url, key });
-  const told = new Map<number, string>();
-  let last: Operation | null = null;
-  try {
-    const onStatus = ({ state, reason }: { state: string; reason?: string }) => {
-      if (state === 'waiting') host.stderr.write(`grove: reconnecting: ${printable(reason ?? '')}\n`);
-    };
-    const answers = iterateWithResume<{ operation: Operation }>(
-      client,
-      { query: document, variables: { id } },
-      { onStatus },
-    );
-    for await (const { data } of answers) {
-      if (!data) continue;
-      last = data.operation;
-      tell(last);
-      for (const line of changedSteps(last, told)) say(line);
-    }
-  } catch (error) {
-    throw refusalOf(error, keyRefused({ url, keySource }));
-  } finally {
-    await client.dispose();
+/**
+ * Tells an operation's steps as they change, until it has ended. Survives the server. The exit code tells whether it succeeded, or
+ * that somebody would not wait any longer.
+ */
+export async function followOperation(invocation: Invocation, id: string): Promise<ExitCode> {
+  const { say, host } = invocation;
+  const interruption = new AbortController();
+  const giveUp = host.onInterrupt(() => interruption.abort());
+  const last = await tellSteps(invocation, id, interruption.signal).finally(giveUp);
+  if (interruption.signal.aborted) {
+    host.stderr.write(`grove: The operation goes on. Follow it with: grove operations watch ${printable(id)}\n`);
+    return exitCodes.interrupted;
   }
   if (last === null)
     throw new CliError('unavailable', 'NO_ANSWER', 'The stream ended before anything was told. Try again.');
   say(endLine(last));
   return last.status === 'SUCCEEDED' ? exitCodes.done : exitCodes.refused;
+}
+
+/** Answers with the operation as it was told last. Null: nothing was. */
+async function tellSteps(
+  { session, say, tell, host }: Invocation,
+  id: string,
+  signal: AbortSignal,
+): Promise<Operation | null> {
+  const { url, key, keySource } = await session();
+  const client = createGroveClient({ url, key });
+  const told = new Map<number, string>();
+  let last: Operation | null = null;
+  const onStatus = ({ state, reason }: { state: string; reason?: string }) => {
+    if (state === 'waiting') host.stderr.write(`grove: reconnecting: ${printable(reason ?? '')}\n`);
+  };
+  const request = { query: document, variables: { id } };
+  try {
+    for await (const { data } of iterateWithResume<{ operation: Operation }>(client, request, { onStatus, signal })) {
+      if (!data) continue;
+      last = data.operation;
+      tell(last);
+      for (const line of changedSteps(last, told)) say(line);
+    }
+    return last;
+  } catch (error) {
+    throw refusalOf(error, keyRefused({ url, keySource }));
+  } finally {
+    // To dispose of it would wait for a server that may be away.
+    await (signal.aborted ? client.terminate() : client.dispose());
+  }
 }
 
 function changedSteps({ steps }: Operation, told: Map<number, string>): string[] {

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { createApi } from './api.ts';
 import { CliError } from './cliError.ts';
 import type { CliHost } from './cliHost.ts';
@@ -6,6 +5,7 @@ import { type Command, commonOptions, type Invocation } from './command.ts';
 import { commands } from './commands.ts';
 import { type ExitCode, exitCodes } from './exitCodes.ts';
 import { helpOf, overview } from './help.ts';
+import { type ReadWords, readWords } from './readWords.ts';
 import { openSession } from './session.ts';
 
 /** Runs the command that the words name, and answers with the exit code. Expected failures are told on standard error. */
@@ -59,14 +59,8 @@ function noSuchCommand(words: readonly string[], host: CliHost): ExitCode {
   throw new CliError('usage', 'USAGE', `${wrong}: ${known}.`);
 }
 
-function read(command: Command, words: readonly string[]) {
-  const options = { ...command.options, ...commonOptions };
-  try {
-    return parseArgs({ args: [...words], options, allowPositionals: true });
-  } catch (error) {
-    throw usage(command, (error as Error).message);
-  }
-}
+const read = (command: Command, words: readonly string[]): ReadWords =>
+  readWords(words, { ...command.options, ...commonOptions }, (fault) => usage(command, fault));
 
 const usage = ({ words }: Command, message: string): CliError =>
   new CliError('usage', 'USAGE', `${message} See grove ${words} --help.`);

@@ -63,6 +63,12 @@ export const changeableStatuses: readonly ClusterStatus[] = ['ACTIVE', 'DEGRADED
 /** Of a cluster that lives and that no operation holds, whatever its health. */
 export const freeStatuses: readonly ClusterStatus[] = ['ACTIVE', 'DEGRADED', 'DOWN'];
 
+/** What can be done about a cluster that nothing else can be done to. Null: its status asks for nothing special. */
+export const wayOutOf = (status: string): string | null =>
+  status === 'ERROR'
+    ? 'Try the operation that failed again with retryOperation, or remove the cluster with deleteCluster.'
+    : null;
+
 /** True if an instance is known to accept writes. */
 export const acceptsWrites = (health: HealthLevel): boolean => health === 'HEALTHY' || health === 'DEGRADED';
 

@@ -1,4 +1,5 @@
 import type { JsonObject } from '#lib/json.ts';
+import { wayOutOf } from './clusterStatus.ts';
 
 /** Codes of expected failures. A code is for ever; more may be added. */
 const errorCodes = [
@@ -51,8 +52,9 @@ export abstract class DomainError extends Error {
 export class NotFoundError extends DomainError {
   readonly code = 'NOT_FOUND';
   readonly what: string;
-  constructor(what: string) {
-    super(`${what} does not exist in this project.`);
+  /** `fault` is the rest of the sentence. */
+  constructor(what: string, fault = 'does not exist in this project') {
+    super(`${what} ${fault}.`);
     this.what = what;
   }
 }
@@ -140,9 +142,10 @@ export class ClusterStatusError extends DomainError {
   readonly code = 'CLUSTER_STATUS';
   readonly status: string;
   readonly allowedStatuses: readonly string[];
-  constructor(cluster: string, status: string, allowedStatuses: readonly string[], wayOut = '') {
+  /** `wayOut`: a sentence, where the status has none of its own. */
+  constructor(cluster: string, status: string, allowedStatuses: readonly string[], wayOut: string | null = null) {
     const rule = `this is possible only while it is ${allowedStatuses.join(' or ')}`;
-    super(`Cluster "${cluster}" is ${status}; ${rule}.${wayOut === '' ? '' : ` ${wayOut}`}`);
+    super([`Cluster "${cluster}" is ${status}; ${rule}.`, wayOutOf(status) ?? wayOut ?? []].flat().join(' '));
     this.status = status;
     this.allowedStatuses = allowedStatuses;
   }
@@ -151,8 +154,8 @@ export class ClusterStatusError extends DomainError {
 export class OperationNotCancellableError extends DomainError {
   readonly code = 'OPERATION_NOT_CANCELLABLE';
   readonly reason: string;
-  constructor(kind: string, reason: string) {
-    super(`Operation ${kind} cannot be cancelled: ${reason}.`);
+  constructor(kind: string, cluster: string, reason: string) {
+    super(`Operation ${kind} of cluster "${cluster}" cannot be cancelled: ${reason}.`);
     this.reason = reason;
   }
 }
@@ -160,8 +163,9 @@ export class OperationNotCancellableError extends DomainError {
 export class OperationNotRetryableError extends DomainError {
   readonly code = 'OPERATION_NOT_RETRYABLE';
   readonly reason: string;
-  constructor(kind: string, reason: string) {
-    super(`Operation ${kind} cannot be retried: ${reason}.`);
+  constructor(kind: string, reason: string, cluster: string | null = null) {
+    const operation = cluster === null ? kind : `${kind} of cluster "${cluster}"`;
+    super(`Operation ${operation} cannot be retried: ${reason}.`);
     this.reason = reason;
   }
 }

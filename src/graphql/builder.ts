@@ -3,11 +3,12 @@ import ComplexityPlugin from '@pothos/plugin-complexity';
 import ErrorsPlugin from '@pothos/plugin-errors';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
-import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth';
 import WithInputPlugin from '@pothos/plugin-with-input';
-import { type Permission, permits } from '#domain/actor.ts';
+import { type Permission, permits, requiredRole } from '#domain/actor.ts';
 import type PrismaTypes from '#generated/pothos-types.ts';
 import { getDatamodel } from '#generated/pothos-types.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
 import type { Json } from '#lib/json.ts';
 import { countedByConnection, fieldComplexity } from './complexity.ts';
 import type { Context } from './context.ts';
@@ -68,12 +69,20 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   scopeAuth: {
     authorizeOnSubscribe: true,
     authScopes: ({ actor }) => ({ permission: (permission) => actor !== null && permits(actor, permission) }),
-    unauthorizedError: (_parent, { actor }, { parentType, fieldName }) => {
+    unauthorizedError: (_parent, { actor }, { parentType, fieldName }, { failure }) => {
       if (actor === null) return unauthenticated();
-      return forbidden(`${parentType.name}.${fieldName}`, actor.kind === 'API_KEY' ? actor.role : actor.kind);
+      const role = actor.kind === 'API_KEY' ? actor.role : actor.kind;
+      return forbidden(`${parentType.name}.${fieldName}`, { required: requiredRole[permissionOf(failure)], role });
     },
   },
 });
+
+/** The permission that was missing. The scopes of a field hold one each. */
+function permissionOf(failure: AuthFailure): Permission {
+  if ('failures' in failure) return permissionOf(assertPresent(failure.failures[0], 'missing scope'));
+  if ('parameter' in failure) return failure.parameter as Permission;
+  throw new Error(`A scope failed as ${failure.kind}`);
+}
 
 function capitalize(name: string): string {
   return name.slice(0, 1).toUpperCase() + name.slice(1);

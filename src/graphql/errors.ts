@@ -14,8 +14,8 @@ export function unauthenticated(): GraphQLError {
 }
 
 /** The key's role does not include what the field shows. */
-export function forbidden(field: string, role: string): GraphQLError {
-  return new GraphQLError(`${field} needs a key of a higher role; this key has role ${role}.`, {
+export function forbidden(field: string, { required, role }: { required: string; role: string }): GraphQLError {
+  return new GraphQLError(`${field} needs a key of role ${required}; this key has role ${role}.`, {
     extensions: { code: 'FORBIDDEN' },
   });
 }

@@ -10,7 +10,7 @@ builder.scalarType('DateTime', {
   parseValue: (value) => {
     const instant = new Date(typeof value === 'string' && instantPattern.test(value) ? value : Number.NaN);
     if (Number.isNaN(instant.getTime())) {
-      throw new GraphQLError(`DateTime must be like "2026-11-22T14:05:00Z", found ${JSON.stringify(value)}.`);
+      throw new GraphQLError(`DateTime must be like "2026-11-22T14:05:00Z", found ${shown(value)}.`);
     }
     return instant;
   },
@@ -21,9 +21,9 @@ builder.scalarType('BigInt', {
     'A whole number of up to 64 bits, as a string of decimal digits, since JSON numbers lose precision beyond 2^53.',
   serialize: (value) => BigInt(typeof value === 'number' ? Math.trunc(value) : value).toString(),
   parseValue: (value) => {
-    if (typeof value === 'string' && /^-?\d{1,19}$/.test(value)) return BigInt(value);
-    if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
-    throw new GraphQLError(`BigInt must be a string of decimal digits, found ${JSON.stringify(value)}.`);
+    if (typeof value === 'number' && Number.isInteger(value)) return exactly(value);
+    if (typeof value === 'string' && /^-?\d+$/.test(value)) return within64Bits(value);
+    throw new GraphQLError(`BigInt must be a string of decimal digits, found ${shown(value)}.`);
   },
 });
 
@@ -46,7 +46,25 @@ builder.scalarType('JSON', {
   serialize: (value) => value,
 });
 
+function exactly(value: number): bigint {
+  if (Number.isSafeInteger(value)) return BigInt(value);
+  throw new GraphQLError(`BigInt is too large for a JSON number, which is exact up to 2^53 only: give it as a string.`);
+}
+
+function within64Bits(digits: string): bigint {
+  // Of a longer number the value is not even computed.
+  const value = digits.length > 64 ? null : BigInt(digits);
+  if (value !== null && BigInt.asIntN(64, value) === value) return value;
+  throw new GraphQLError(`BigInt is too large: at most 64 bits, -2^63 to 2^63 - 1, found ${shown(digits)}.`);
+}
+
+/** What was found, cut where it is long. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
 function requireString(scalar: string, value: unknown): string {
   if (typeof value === 'string') return value;
-  throw new GraphQLError(`${scalar} must be a string, found ${JSON.stringify(value)}.`);
+  throw new GraphQLError(`${scalar} must be a string, found ${shown(value)}.`);
 }

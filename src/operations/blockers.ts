@@ -13,6 +13,10 @@ export function clusterIsThere({ name, lifecycle }: ClusterFacts): DomainError[]
   return isDeleted(lifecycle) ? [new NotFoundError(`Cluster "${name}"`)] : [];
 }
 
+/** An id that is unknown, of another project or of another cluster of this one: never told apart. */
+export const notOfCluster = ({ name }: Pick<ClusterFacts, 'name'>): NotFoundError =>
+  new NotFoundError('The instance', `is none of cluster "${name}"`);
+
 /** The cluster is there, no operation holds it, and its status is one of these. */
 export function clusterIsReady(
   cluster: ClusterFacts,

@@ -37,12 +37,11 @@ export async function cancelOperation(
     if (!operation) throw new NotFoundError('The operation');
     const { clusterId, kind, status } = operation;
     const accepted = { operationId, clusterId };
-    if (isFinished(status)) throw new OperationNotCancellableError(kind, `it has ended (${status})`);
-    if (isPastReturn(definitionOf(kind), operation.steps)) {
-      throw new OperationNotCancellableError(kind, 'it is past its point of no return');
-    }
+    const refusal = (reason: string) => new OperationNotCancellableError(kind, operation.cluster.name, reason);
+    if (isFinished(status)) throw refusal(`it has ended (${status})`);
+    if (isPastReturn(definitionOf(kind), operation.steps)) throw refusal('it is past its point of no return');
     if (isCancelling(status)) return accepted;
-    if (endingOf(operation)) throw new OperationNotCancellableError(kind, 'it has failed, and ends by itself');
+    if (endingOf(operation)) throw refusal('it has failed, and ends by itself');
     const data = { status: 'CANCELLING' as const, cancelRequestedAt: deps.clock.now(), cancelReason };
     await tx.operation.update({ where: { id: operationId }, data });
     recordOperationStatus(change, { ...operation, clusterName: operation.cluster.name }, [status, 'CANCELLING']);

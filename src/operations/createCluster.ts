@@ -18,6 +18,8 @@ import {
   backupPolicyOf,
   backupPolicySchema,
   countOrInstances,
+  engineNameSchema,
+  engineVersionSchema,
   failoverColumns,
   failoverSchema,
   instanceSizeSchema,
@@ -31,9 +33,9 @@ import { nobodyMayConnect, nobodyToWaitFor, singleInstance } from './warnings.ts
 const inputSchema = z
   .strictObject({
     name: nameSchema,
-    engine: z.string().min(1, 'must name an engine'),
+    engine: engineNameSchema,
     /** Null: the newest version that is available. */
-    engineVersion: z.string().nullish(),
+    engineVersion: engineVersionSchema.nullish(),
     instanceCount: z.int().nullish(),
     /** Instead of `instanceCount`: an entry an instance. */
     instances: newInstancesSchema.nullish(),

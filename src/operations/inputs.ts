@@ -50,12 +50,21 @@ export function countOrInstances<Count extends 'count' | 'instanceCount'>(field:
   };
 }
 
-const cidrSchema = z.string().transform((text, context) => {
-  const canonical = canonicalCidr(text);
-  if (canonical !== null) return canonical;
-  context.addIssue('must be a network in CIDR notation without host bits or leading zeros, like 10.0.0.0/8');
-  return z.NEVER;
-});
+const notEmpty = (text: z.ZodString) =>
+  text.min(1, 'must not be empty').max(limits.nameMaxLength, `must have at most ${limits.nameMaxLength} characters`);
+
+export const engineNameSchema = notEmpty(z.string());
+
+export const engineVersionSchema = notEmpty(z.string());
+
+/** Not a transformation, whose failure would keep what is wrong with the rest of the input from being told. */
+const cidrSchema = z
+  .string()
+  .refine(
+    (text) => canonicalCidr(text) !== null,
+    'must be a network in CIDR notation without host bits or leading zeros, like 10.0.0.0/8',
+  )
+  .overwrite((text) => canonicalCidr(text) ?? text);
 
 /** Text for people: no control characters, which terminals obey and databases refuse. */
 const descriptionSchema = z
@@ -73,7 +82,7 @@ export const accessRulesSchema = z
 /** What Grove does when a primary is lost; what is not given stays, or is as by default. */
 export const failoverSchema = z.strictObject({
   mode: z.enum(['AUTOMATIC', 'MANUAL']).nullish(),
-  maxLagBytes: z.int().min(0, 'must not be negative').nullish(),
+  maxLagBytes: z.int(`must be at most ${Number.MAX_SAFE_INTEGER}`).min(0, 'must not be negative').nullish(),
   detectAfterSeconds: bounded(limits.detectAfterSeconds).nullish(),
 });
 

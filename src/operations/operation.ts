@@ -101,8 +101,8 @@ export type Subject<Input> =
 export type OperationDefinition<Input> = {
   kind: OperationKind;
   permission: Permission;
-  /** Further permissions that an input asks for. */
-  inputPermissions?(input: Input): Permission[];
+  /** Further permissions that fields of an input ask for. */
+  inputPermissions?(input: Input): { field: string; permission: Permission }[];
   input: z.ZodType<Input>;
   subject: Subject<Input>;
   /**

@@ -33,8 +33,8 @@ export function readRequest<Input>(
 ): Request<Input> {
   requirePermission(actor, definition.kind, definition.permission);
   const input = parseInput(definition.input, rawInput);
-  for (const permission of definition.inputPermissions?.(input) ?? []) {
-    requirePermission(actor, definition.kind, permission);
+  for (const { field, permission } of definition.inputPermissions?.(input) ?? []) {
+    requirePermission(actor, `The field ${field} of ${definition.kind}`, permission);
   }
   if (options.idempotencyKey !== null) parseInput(idempotencyKeySchema, { idempotencyKey: options.idempotencyKey });
   return { definition, input, options, hash: hashOf(definition.kind, input) };

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { acceptsWrites, changeableStatuses, freeStatuses } from '#domain/clusterStatus.ts';
-import { type DomainError, NotFoundError } from '#domain/errors.ts';
+import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { InstanceStatusError } from '#domain/instanceErrors.ts';
 import { asServing, hasServer, isBeingWorkedOn, isUnreachable } from '#domain/instanceStatus.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine } from '#engines/engine.ts';
 import { minuteMs } from '#lib/durations.ts';
-import { clusterIsReady } from './blockers.ts';
+import { clusterIsReady, notOfCluster } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { placed } from './instanceSteps.ts';
 import { defineOperation, type PlannedStep, type RunContext, type StepContext } from './operation.ts';
@@ -78,7 +78,7 @@ function nobodyIsWorkedOn({ currentOperation, instances }: ClusterFacts): Domain
 
 function chosenCanRestart(cluster: ClusterFacts, input: RestartClusterInput): DomainError[] {
   const subjects = chosen(cluster, input);
-  if (input.instanceIds && subjects.length < input.instanceIds.length) return [new NotFoundError('The instance')];
+  if (input.instanceIds && subjects.length < input.instanceIds.length) return [notOfCluster(cluster)];
   return subjects.flatMap((instance) => {
     const others = 'Leave it out by naming the others in instanceIds, or drop it.';
     if (isUnreachable(instance)) return [new InstanceStatusError(instance, `Nobody can restart it. ${others}`)];

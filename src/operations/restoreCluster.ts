@@ -6,7 +6,7 @@ import { hourMs } from '#lib/durations.ts';
 import { damagedPart, missingPart } from './checkStoredPart.ts';
 import { removeNetwork } from './deleteCluster.ts';
 import type { OperationError } from './ending.ts';
-import { accessRulesSchema, backupIdSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
+import { accessRulesSchema, backupIdSchema, engineVersionSchema, instanceSizeSchema, nameSchema } from './inputs.ts';
 import { type CleanUpContext, defineOperation, type RunContext } from './operation.ts';
 import { lookAgain } from './partFaults.ts';
 import { removeInstance } from './removeInstance.ts';
@@ -19,7 +19,7 @@ const inputSchema = z.strictObject({
   /** Has to be the backup's. */
   instanceCount: z.int().nullish(),
   /** Has to be the backup's. */
-  engineVersion: z.string().nullish(),
+  engineVersion: engineVersionSchema.nullish(),
   size: instanceSizeSchema.nullish(),
   accessRules: accessRulesSchema.nullish(),
   deletionProtection: z.boolean().nullish(),

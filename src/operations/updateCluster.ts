@@ -37,11 +37,13 @@ const inputSchema = z
 
 export type UpdateClusterInput = z.infer<typeof inputSchema>;
 
+const protection = { field: 'deletionProtection', permission: 'cluster:protect' } as const;
+
 /** Changes who may connect and what commits wait for (on the running servers), and how the cluster is guarded. What is not given stays. */
 export const updateCluster = defineOperation<UpdateClusterInput>({
   kind: 'UPDATE_CLUSTER',
   permission: 'cluster:update',
-  inputPermissions: ({ deletionProtection }) => (isGiven(deletionProtection) ? ['cluster:protect'] : []),
+  inputPermissions: ({ deletionProtection }) => (isGiven(deletionProtection) ? [protection] : []),
   input: inputSchema,
   deadlineMs: 5 * minuteMs,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { idOf } from '#graphql/globalId.ts';
 import { freePort } from '#lib/freePort.ts';
 import { createServerWorld } from '../server/serverWorld.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
@@ -21,6 +22,11 @@ async function signedIn() {
   const world = await createServerWorld(operations);
   return { ...(await signedInPerson(world)), world };
 }
+
+const statusOf = async (id: string) => {
+  const operation = await operations.deps.db.operation.findUnique({ where: { id: idOf('Operation', id) ?? '' } });
+  return operation?.status;
+};
 
 const withoutTimes = (text: string) => text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME');
 
@@ -154,6 +160,41 @@ describe('a failure', () => {
       out: '',
       err: 'grove: CLUSTER is missing: the name or the id of a cluster. See grove clusters get --help.\n',
     });
+  });
+
+  test.each([
+    [['clusters', 'create', 'orders', '--plan'], 'There is no option --plan.'],
+    [['clusters', 'create', 'orders', '-p'], 'There is no option -p.'],
+    [['clusters', 'create', 'orders', '--constructor', 'x'], 'There is no option --constructor.'],
+    [['clusters', 'create', 'orders', '--engine'], '--engine needs a value: --engine ENGINE.'],
+    [['clusters', 'create', 'orders', '--engine', '--wait'], '--engine needs a value: --engine ENGINE.'],
+    [['clusters', 'create', 'orders', '--wait=yes'], '--wait takes no value.'],
+  ])('of an option is told in our own words: %j', async (words, fault) => {
+    expect(await person().grove(words)).toEqual({
+      code: 2,
+      out: '',
+      err: `grove: ${fault} See grove clusters create --help.\n`,
+    });
+  });
+
+  test('to wait any longer (Ctrl-C) says that the operation goes on', async () => {
+    const { start } = await signedIn();
+    const held = Promise.withResolvers<void>();
+    operations.machines.interfere((call) => (call === 'verify' ? held.promise : Promise.resolve()));
+    onTestFinished(() => operations.machines.interfere(() => Promise.resolve()));
+    const child = start(['clusters', 'create', 'orders', '--engine', 'fake', '--wait']);
+    let err = '';
+    child.stderr.on('data', (chunk) => (err += String(chunk)));
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (line === 'RUNNING    verify the cluster') child.kill('SIGINT');
+    }
+    const code = child.exitCode ?? (await once(child, 'exit'))[0];
+    const [, id = ''] =
+      /^grove: The operation goes on\. Follow it with: grove operations watch (\S+)\n$/.exec(err) ?? [];
+    expect({ code, status: await statusOf(id) }).toEqual({ code: 130, status: 'RUNNING' });
+    held.resolve();
+    await operations.ended(idOf('Operation', id) ?? '');
+    expect(await statusOf(id)).toBe('SUCCEEDED');
   });
 
   test('to reach Grove says where it was looked for', async () => {

@@ -37,7 +37,12 @@ export function person(environment: Record<string, string> = {}) {
       input.end(stdin);
       const [out, err] = [collected(output), collected(errors)];
       const streams = { stdin: input, stdout: output, stderr: errors } as unknown as CliHost;
-      const code = await runCli(words, { ...streams, environment: env, workingDirectory: home });
+      const code = await runCli(words, {
+        ...streams,
+        environment: env,
+        workingDirectory: home,
+        onInterrupt: () => () => {},
+      });
       return { code, out: out(), err: err() };
     },
     /** The same, in a process of its own. */

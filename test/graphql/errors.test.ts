@@ -25,7 +25,7 @@ test('what GraphQL itself finds is told as it is', () => {
     outer,
     unauthenticated(),
     badUserInput('no'),
-    forbidden('Query.apiKeys', 'VIEWER'),
+    forbidden('Query.apiKeys', { required: 'ADMIN', role: 'VIEWER' }),
     notFound('It'),
   ]) {
     expect(expectedError(error)).toBe(error);

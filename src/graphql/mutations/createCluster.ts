@@ -64,7 +64,9 @@ builder.mutationField('createCluster', (t) =>
         type: [AccessRuleInput],
         description: `Who may connect: at most ${limits.accessRulesPerCluster} networks. Left out: this host only.`,
       }),
-      deletionProtection: t.input.boolean({ description: 'True: the cluster cannot be deleted. Left out: false.' }),
+      deletionProtection: t.input.boolean({
+        description: 'True: the cluster cannot be deleted until a key of role ADMIN takes this off. Left out: false.',
+      }),
       backupPolicy: t.input.field({
         type: BackupPolicyInput,
         description: 'When its backups are taken by themselves. Left out: on request only.',

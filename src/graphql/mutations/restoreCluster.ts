@@ -60,7 +60,9 @@ builder.mutationField('restoreCluster', (t) =>
         type: [AccessRuleInput],
         description: `Who may connect: at most ${limits.accessRulesPerCluster} networks. Left out: this host only.`,
       }),
-      deletionProtection: t.input.boolean({ description: 'True: the cluster cannot be deleted. Left out: false.' }),
+      deletionProtection: t.input.boolean({
+        description: 'True: the cluster cannot be deleted until a key of role ADMIN takes this off. Left out: false.',
+      }),
       idempotencyKey: t.input.string({ description: idempotencyKeyDescription }),
       plan: t.input.boolean({ description: planDescription }),
     },

@@ -130,7 +130,7 @@ export const Operation = builder.prismaNode('Operation', {
       description: 'Why it failed; null if it did not.',
       select: {
         ...{ error: true, kind: true, status: true, clusterVersion: true },
-        cluster: { select: { lifecycle: true, version: true } },
+        cluster: { select: { name: true, lifecycle: true, version: true } },
       },
       resolve: ({ error, cluster, ...operation }) => {
         const told = error as OperationErrorFacts | null;
