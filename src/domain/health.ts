@@ -2,6 +2,7 @@ import type { HealthLevel } from '#generated/prisma/enums.ts';
 
 const healthReasonCodes = [
   'NO_PRIMARY',
+  'PRIMARY_UNKNOWN',
   'TWO_PRIMARIES',
   'INSTANCE_DOWN',
   'INSTANCE_STOPPED',
@@ -10,6 +11,7 @@ const healthReasonCodes = [
   'INSTANCE_BUSY',
   'REPLICATION_BROKEN',
   'REPLICATION_LAGGING',
+  'COMMITS_WAIT',
   'NOTHING_OBSERVED',
 ] as const;
 export type HealthReasonCode = (typeof healthReasonCodes)[number];

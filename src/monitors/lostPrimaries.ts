@@ -20,7 +20,13 @@ const longestPauseMs = 600_000;
 /** The same after one that was refused. */
 const pauseAfterRefusalMs = 5000;
 
-type Watched = { suspicion: Suspicion; since: Date; sinceMs: number };
+type Watched = {
+  suspicion: Suspicion;
+  since: Date;
+  sinceMs: number;
+  /** What was last told to stand against a failover. Null: nothing was. */
+  toldDoubt: string | null;
+};
 
 /**
  * Promotes a replica where a primary is gone beyond doubt, through the same door as a person, with what was seen in the log. An
@@ -41,12 +47,21 @@ export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = ()
 
   function watch(cluster: ClusterFacts, suspicion: Suspicion): Watched {
     const known = watched.get(cluster.id);
-    const entry = { suspicion, since: known?.since ?? deps.clock.now(), sinceMs: known?.sinceMs ?? monotonicNow() };
+    const since = { since: known?.since ?? deps.clock.now(), sinceMs: known?.sinceMs ?? monotonicNow() };
+    const entry = { suspicion, ...since, toldDoubt: known?.toldDoubt ?? null };
     watched.set(cluster.id, entry);
     return entry;
   }
 
-  async function look(cluster: ClusterFacts, { suspicion, since, sinceMs }: Watched): Promise<void> {
+  /** It lasts for many rounds, and is told once. */
+  function tellDoubt({ name: cluster }: ClusterFacts, entry: Watched, doubt: string): void {
+    if (entry.toldDoubt === doubt) return;
+    entry.toldDoubt = doubt;
+    deps.logger.info({ cluster, suspicion: entry.suspicion, doubt }, 'a primary may be gone');
+  }
+
+  async function look(cluster: ClusterFacts, entry: Watched): Promise<void> {
+    const { suspicion, since, sinceMs } = entry;
     for (const { id } of cluster.instances) deps.bus.publish(`observe:${id}`);
     const suspectedForMs = monotonicNow() - sinceMs;
     if (suspectedForMs < cluster.failover.detectAfterSeconds * 1000) return;
@@ -55,7 +70,7 @@ export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = ()
     const presence = await presenceOf(deps, cluster, primary);
     const inquiry: Inquiry = { suspicion, suspectedForMs, suspectedSince: since, presence };
     const doubt = doubtOf(cluster, inquiry);
-    if (doubt !== null) return deps.logger.info({ cluster: cluster.name, suspicion, doubt }, 'a primary may be gone');
+    if (doubt !== null) return tellDoubt(cluster, entry, doubt);
     const { currentOperation } = cluster;
     // A promotion is what the cluster needs, and ends soon by itself.
     if (currentOperation?.kind === 'PROMOTE_INSTANCE' || currentOperation?.status === 'CANCELLING') return;

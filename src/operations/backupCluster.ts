@@ -148,7 +148,7 @@ async function backUpInstance(context: StepContext, instance: InstanceFacts): Pr
 }
 
 function cannotBeBackedUp({ name, status, statusReason }: InstanceFacts): StepFailure {
-  const why = statusReason === null ? '' : `: ${statusReason}`;
+  const why = statusReason === null ? '' : `: ${statusReason.replace(/\.$/, '')}`;
   return new StepFailure(
     'INSTANCE_NOT_SERVING',
     `${name} cannot be backed up, since it is ${status}${why}. A backup has a part of every instance: bring it back, or drop it.`,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { acceptsChanges, changeableStatuses, isLeaving } from '#domain/clusterStatus.ts';
 import { ClusterStatusError, type DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { Warning } from '#domain/warning.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import { minuteMs } from '#lib/durations.ts';
 import { isGiven } from '#lib/isGiven.ts';
@@ -51,6 +52,7 @@ export const updateCluster = defineOperation<UpdateClusterInput>({
   inputBlockers: ({ cluster }, { accessRules, synchronous }) =>
     isGiven(accessRules) || isGiven(synchronous) ? isServing(cluster) : [],
   warnings: ({ cluster }, { accessRules, synchronous }) => [
+    ...(synchronous === true ? alreadySynchronous(cluster) : []),
     ...nobodyToWaitFor(cluster, synchronous ?? false),
     ...(isGiven(accessRules) ? [...nobodyMayConnect(cluster, accessRules), ...sessionsEnd(cluster, accessRules)] : []),
   ],
@@ -80,17 +82,25 @@ export const updateCluster = defineOperation<UpdateClusterInput>({
     change.record({ type: 'CLUSTER_UPDATED', clusterId: cluster.id, payload });
   },
   plan: ({ cluster }, { accessRules, synchronous }) => [
-    ...(isGiven(synchronous) ? [planSynchronous] : []),
+    // What is not synchronous may still wait, after a change that failed: that is told to the primary each time.
+    ...(isGiven(synchronous) && !(synchronous && cluster.synchronous) ? [planSynchronous] : []),
     ...(isGiven(accessRules) ? planAccess(cluster) : []),
   ],
   run: async (context, { accessRules, synchronous }) => {
-    if (isGiven(synchronous)) await context.step(synchronousStep, (step) => applySynchronous(step, synchronous));
+    const applied = context.planned.some(({ key }) => key === synchronousStep);
+    if (isGiven(synchronous) && applied)
+      await context.step(synchronousStep, (step) => applySynchronous(step, synchronous));
     if (isGiven(accessRules)) await applyAccess(context);
     return {};
   },
   lifecycle: { onSuccess: null, onFailure: null },
   pointOfNoReturn: null,
 });
+
+const alreadySynchronous = ({ synchronous }: ClusterFacts): Warning[] =>
+  synchronous
+    ? [{ code: 'NO_EFFECT', message: 'synchronous changes nothing: the cluster is synchronous already.' }]
+    : [];
 
 const planSynchronous: PlannedStep = {
   key: synchronousStep,

@@ -20,7 +20,7 @@ export function createWaiting(
   const steps = new Map<string, string>();
   let written = waitingFor;
   let scheduled = false;
-  const inWords = () => [...steps.values()].join('; ') || null;
+  const inWords = () => [...new Set(steps.values())].join('; ') || null;
 
   async function write(): Promise<void> {
     const words = inWords();

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { NoPrimaryError } from '#domain/errors.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { lostPrimaries } from '#monitors/lostPrimaries.ts';
@@ -117,6 +117,20 @@ describe('a primary that is gone beyond doubt', () => {
     await rounds(lostPrimaries(deps(), monotonicNow), 12);
     expect(await promotions()).toBe(0);
   });
+});
+
+test('what stands against a failover is told once for as long as it is the same', async () => {
+  const told = vi.spyOn(grove.deps.logger, 'info');
+  const doubts = () => told.mock.calls.flatMap(([fields]) => (fields as { doubt?: string }).doubt ?? []);
+  const monitor = lostPrimaries(deps(), monotonicNow);
+  await rounds(monitor, 2);
+  await agentIsLost();
+  await rounds(monitor, 20, () => replicasReport('streaming'));
+  expect(doubts()).toEqual(['orders-2 still streams from it.']);
+  presence = 'unknown';
+  await rounds(monitor, 4, () => replicasReport('streaming'));
+  expect(doubts()).toEqual(['orders-2 still streams from it.', 'Its provider cannot tell whether it runs.']);
+  expect(await promotions()).toBe(0);
 });
 
 test('a failover that fails is asked for again later and later', async () => {

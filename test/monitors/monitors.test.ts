@@ -71,6 +71,19 @@ describe('an instance whose agent is silent', () => {
     expect(await statuses()).toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE']);
   });
 
+  test('is no longer HEALTHY as soon as the connection of the primary’s agent is lost', async () => {
+    const [primary] = await instanceIds();
+    const where = { id: primary ?? '' };
+    await grove.deps.db.instance.update({ where, data: { agentLostAt: new Date() } });
+    const { engine } = grove.machines;
+    const health: typeof engine.health = (cluster) =>
+      cluster.instances.some(({ agentLostAt }) => agentLostAt !== null)
+        ? { level: 'DEGRADED', reasons: [] }
+        : engine.health(cluster);
+    await silentInstances({ ...deps(), engines: { fake: { ...engine, health } } }).round();
+    expect(await statuses()).toEqual(['DEGRADED', 'ACTIVE', 'ACTIVE']);
+  });
+
   test('is not held to its silence while this control plane could not have heard it', async () => {
     later = 10 * leaseMs;
     const monitor = silentInstances(deps({ listeningSince: new Date(Date.now() + later - leaseMs / 2) }));

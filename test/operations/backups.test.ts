@@ -189,7 +189,7 @@ describe('backupCluster', () => {
     const backup = await backedUp(cluster);
     expect(backup.operation.error).toMatchObject({
       code: 'INSTANCE_NOT_SERVING',
-      message: expect.stringContaining('orders-2 cannot be backed up, since it is DOWN: It is broken.'),
+      message: expect.stringContaining('orders-2 cannot be backed up, since it is DOWN: It is broken. A backup has'),
     });
     expect(backup.status).toBe('FAILED');
   });

@@ -187,6 +187,18 @@ describe('a dry run', () => {
     ]);
   });
 
+  test('tells that a cluster is synchronous already, and then nothing is done', async () => {
+    const { actor, clusterId } = await builtCluster();
+    await grove.deps.db.cluster.update({ where: { id: clusterId }, data: { synchronous: true } });
+    const asked = { clusterId, synchronous: true };
+    expect(await plan(actor, updateCluster, asked)).toMatchObject({ steps: [], warnings: [{ code: 'NO_EFFECT' }] });
+    const { operationId } = await accept(grove.deps, actor, updateCluster, asked, once);
+    const where = { id: operationId };
+    expect(await grove.deps.db.operation.findUnique({ where })).toMatchObject({ status: 'SUCCEEDED', stepsTotal: 0 });
+    const off = await plan(actor, updateCluster, { clusterId, synchronous: false });
+    expect(off).toMatchObject({ steps: [{ name: 'tell the primary what commits wait for' }], warnings: [] });
+  });
+
   test('of more than the project may have names each resource', async () => {
     const actor = await grove.createActor();
     await updateProject(grove.deps, actor, { quota: { instances: 1, storageGiB: 15 } });

@@ -25,14 +25,16 @@ const HealthReasonCode = describedEnum<HealthReasonCodeName>(
   'Why a cluster is not HEALTHY, for programs. More may be added.',
   {
     NO_PRIMARY: 'No instance acts as primary.',
+    PRIMARY_UNKNOWN: 'It is not known whether an instance acts as primary: its agent is silent.',
     TWO_PRIMARIES: 'More than one instance acts as primary.',
     INSTANCE_DOWN: 'The server of an instance is not serving.',
     INSTANCE_STOPPED: 'An instance was stopped on purpose.',
-    INSTANCE_UNREACHABLE: 'The agent of an instance is silent.',
+    INSTANCE_UNREACHABLE: "The agent of an instance is silent, or the connection of the primary's is lost.",
     INSTANCE_FAILED: 'An operation failed on an instance.',
     INSTANCE_BUSY: 'An operation is working on an instance.',
     REPLICATION_BROKEN: 'A replica does not follow the primary.',
     REPLICATION_LAGGING: 'A replica is too far behind.',
+    COMMITS_WAIT: 'The cluster is synchronous and no replica streams, so that nothing is acknowledged.',
     NOTHING_OBSERVED: 'No instance has been observed yet.',
   },
 );

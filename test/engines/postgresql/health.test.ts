@@ -29,10 +29,55 @@ describe('the health of a PostgreSQL cluster', () => {
     ['STOPPED', 'DOWN', 'INSTANCE_STOPPED'],
     ['RESTARTING', 'DOWN', 'INSTANCE_BUSY'],
     ['ERROR', 'DOWN', 'INSTANCE_FAILED'],
-    ['UNREACHABLE', 'UNKNOWN', 'INSTANCE_UNREACHABLE'],
   ] as const)('with a primary that is %s is %s', (status, level, code) => {
     const health = healthOf([{ ...primary, status }, replica('a')]);
     expect(health).toMatchObject({ level, reasons: [{ code: 'NO_PRIMARY' }, { code, instanceId: 'p' }] });
+  });
+
+  test('with a primary whose agent is silent says that it is not known whether writes are accepted', () => {
+    expect(healthOf([{ ...primary, status: 'UNREACHABLE' }, replica('a')])).toEqual({
+      level: 'UNKNOWN',
+      reasons: [
+        {
+          code: 'PRIMARY_UNKNOWN',
+          message:
+            'It is not known whether an instance accepts writes: the agent of its primary, orders-1, does not answer.',
+          instanceId: null,
+        },
+        { code: 'INSTANCE_UNREACHABLE', message: 'orders-1 is UNREACHABLE.', instanceId: 'p' },
+      ],
+    });
+    const nobodyWanted = healthOf([{ ...replica('a'), status: 'UNREACHABLE' }, replica('b')], 'gone');
+    expect(nobodyWanted).toMatchObject({ level: 'UNKNOWN', reasons: [{ code: 'PRIMARY_UNKNOWN' }, {}] });
+  });
+
+  test('is DEGRADED as soon as the connection of its primary’s agent is lost', () => {
+    expect(healthOf([{ ...primary, agentLostAt: new Date(0) }, replica('a')])).toEqual({
+      level: 'DEGRADED',
+      reasons: [
+        {
+          code: 'INSTANCE_UNREACHABLE',
+          message:
+            'It is not known whether orders-1 still accepts writes: the connection of its agent has been lost since 1970-01-01T00:00:00.000Z.',
+          instanceId: 'p',
+        },
+      ],
+    });
+  });
+
+  test.each([
+    ['none streams, though each says that it does', [], ['COMMITS_WAIT']],
+    ['one is catching up', ['catchup'], ['COMMITS_WAIT']],
+    ['one of two streams', ['catchup', 'streaming'], []],
+  ])('of a synchronous cluster goes by what the primary sees: %s', (_what, states, codes) => {
+    const replicas = states.map((state) => ({ applicationName: 'a', state, lagBytes: 0, syncState: 'quorum' }));
+    const seeing = { ...primary, observation: observation({ engine: { systemIdentifier: '1', replicas } }) };
+    const group = { instances: [seeing, replica('a'), replica('b')], primaryInstanceId: 'p' };
+    const { level, reasons } = postgresqlHealth({ ...group, synchronous: true });
+    expect(reasons.map(({ code }) => code)).toEqual(codes);
+    expect(level).toBe(codes.length === 0 ? 'HEALTHY' : 'DEGRADED');
+    expect(postgresqlHealth({ ...group, synchronous: false }).level).toBe('HEALTHY');
+    expect(postgresqlHealth({ ...group, instances: [seeing], synchronous: true }).level).toBe('HEALTHY');
   });
 
   test.each([
@@ -113,7 +158,7 @@ const anyInstance = fc
   );
 
 function healthOf(instances: InstanceFacts[], primaryInstanceId = 'p') {
-  return postgresqlHealth({ instances, primaryInstanceId });
+  return postgresqlHealth({ instances, primaryInstanceId, synchronous: false });
 }
 
 function replica(id: string, replication: Partial<NonNullable<Observation['replication']>> = {}): InstanceFacts {
