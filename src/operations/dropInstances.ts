@@ -9,7 +9,7 @@ import { givenBack, instancesDemand } from '#domain/quota.ts';
 import { instanceCountAllowed } from '#domain/topology.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import { minuteMs } from '#lib/durations.ts';
-import { clusterIsReady } from './blockers.ts';
+import { clusterIsReady, notOfCluster } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';
 import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
@@ -38,7 +38,7 @@ export const dropInstances = defineOperation<DropInstancesInput>({
   blockers: (facts) => [...clusterIsReady(facts.cluster, freeStatuses), ...minimumRemains(facts, 1)],
   inputBlockers: (facts, input) => {
     const leaving = leavingOf(facts.cluster, input);
-    if (leaving.length < input.instanceIds.length) return [new NotFoundError('The instance')];
+    if (leaving.length < input.instanceIds.length) return [notOfCluster(facts.cluster)];
     return [
       ...leaving.filter((instance) => isPrimary(facts.cluster, instance)).map((it) => new PrimaryNotDroppableError(it)),
       ...minimumRemains(facts, leaving.length),

@@ -1,10 +1,10 @@
 import { freeStatuses } from '#domain/clusterStatus.ts';
-import { type DomainError, NotFoundError, PromotionUnsupportedError } from '#domain/errors.ts';
+import { type DomainError, PromotionUnsupportedError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { isFormerPrimary, isHealthy, wantedPrimary } from '#domain/promotion.ts';
 import type { PromotionRequest } from '#engines/engine.ts';
 import { minuteMs } from '#lib/durations.ts';
-import { clusterIsReady } from './blockers.ts';
+import { clusterIsReady, notOfCluster } from './blockers.ts';
 import { failOver } from './failOver.ts';
 import { handOver } from './handOver.ts';
 import { defineOperation, type Facts } from './operation.ts';
@@ -23,7 +23,7 @@ export const promoteInstance = defineOperation<PromoteInstanceInput>({
   blockers: (facts) => [...clusterIsReady(facts.cluster, freeStatuses), ...somebodyIsFit(facts)],
   inputBlockers: ({ cluster, engine }, input) => {
     const target = targetOf(cluster, input);
-    if (target === undefined) return [new NotFoundError('The instance')];
+    if (target === undefined) return [notOfCluster(cluster)];
     return engine.promotion?.blockers(cluster, requestOf(cluster, input, target)) ?? [];
   },
   warnings: promotionRisks,

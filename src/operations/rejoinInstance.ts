@@ -4,13 +4,12 @@ import {
   type DomainError,
   InstanceNotRejoinableError,
   NoPrimaryError,
-  NotFoundError,
   PromotionUnsupportedError,
 } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { isHealthy, wantedPrimary } from '#domain/promotion.ts';
 import { hourMs } from '#lib/durations.ts';
-import { clusterIsReady } from './blockers.ts';
+import { clusterIsReady, notOfCluster } from './blockers.ts';
 import { joinAgain } from './bringBack.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts } from './operation.ts';
@@ -33,7 +32,7 @@ export const rejoinInstance = defineOperation<RejoinInstanceInput>({
   blockers: (facts) => [...clusterIsReady(facts.cluster, changeableStatuses), ...canBeJoined(facts)],
   inputBlockers: ({ cluster, engine }, { instanceId }) => {
     const instance = cluster.instances.find(({ id }) => id === instanceId);
-    if (!instance) return [new NotFoundError('The instance')];
+    if (!instance) return [notOfCluster(cluster)];
     const { name } = instance;
     if (instance.id === wantedPrimary(cluster)?.id) return [new InstanceNotRejoinableError(name, 'it is the primary')];
     const follows = isHealthy(instance) && engine.promotion?.stray(cluster, instance) === null;

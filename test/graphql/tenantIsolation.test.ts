@@ -205,7 +205,7 @@ test('instances of another cluster are found by no mutation of one’s own', asy
         { id: own.globalId, instances: [id] },
       );
       // Whether it is unknown or another project's is not to be seen; that it is malformed is no secret.
-      const isTold = mutation === 'restartCluster' && id !== 'x';
+      const isTold = id !== 'x';
       const fault = isTold ? 'is none of cluster "own"' : 'does not exist in this project';
       expect(answer.data.r).toEqual({ code: 'NOT_FOUND', message: `The instance ${fault}.` });
     }
