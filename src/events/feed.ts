@@ -41,7 +41,7 @@ export type Subscription = {
  */
 export interface Feed {
   /** Throws InvalidInputError if `after` is not a cursor. */
-  subscribe(subscription: Subscription): AsyncIterable<FeedMessage>;
+  subscribe(subscription: Subscription): AsyncIterable<FeedMessage, void>;
   /** After the project's last committed event. */
   cursorNow(projectId: string): Promise<string>;
   encode(seq: bigint): string;
@@ -88,6 +88,7 @@ export async function createFeed({ db, bus, clock, logger, options: given }: Fee
   const readers = new ProjectReaders({ log, bus, logger, options, epoch: (await log.heads([])).epoch });
   const subscribers = new Set<Subscriber>();
   let closing = false;
+  const common = { readers, clock, options, subscribers, closing: () => closing };
 
   const timer = setInterval(
     () => {
@@ -101,7 +102,7 @@ export async function createFeed({ db, bus, clock, logger, options: given }: Fee
   return {
     subscribe(subscription) {
       const start = subscription.after === null ? null : decodeCursor(readers.epoch, subscription.after);
-      return new Subscriber({ subscription, start, readers, clock, options, subscribers, closing: () => closing });
+      return new Subscriber(common, subscription, start);
     },
     async cursorNow(projectId) {
       const { epoch, seqs } = await log.heads([projectId]);

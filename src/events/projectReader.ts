@@ -8,8 +8,10 @@ export type WeighedEvent = { event: LoggedEvent; bytes: number };
 
 /** Who is at the reader's position and is handed what comes after it. */
 export type LiveListener = {
-  /** Every event since the last offer, in order. */
-  offer(events: WeighedEvent[]): void;
+  /** Every event since the last offer, in order. True: it is to be woken. */
+  offer(events: WeighedEvent[]): boolean;
+  /** Has it tell its consumer what is due. */
+  wake(): void;
   /** The history that the reader followed is no more: what follows belongs to another. */
   lost(reason: GapReason): void;
 };
@@ -19,6 +21,7 @@ const PRELOADED = 1_000;
 const ENVELOPE_BYTES = 300;
 /** Heartbeats that are due within this time are one. */
 const SAME_BEAT_MS = 100;
+const WOKEN_AT_ONCE = Number(process.env['SL'] ?? 32);
 
 type Batch = Extract<FeedMessage, { kind: 'batch' }>;
 type Heartbeat = Extract<FeedMessage, { kind: 'heartbeat' }>;
@@ -90,10 +93,13 @@ export class ProjectReader {
     return this.cursor(await this.#log.beforeOldest(this.projectId));
   }
 
-  /** From now on the listener is handed every event after `position`. Returns the function that ends it. */
-  listen(listener: LiveListener): () => void {
+  /** From now on the listener is handed every event after `position`. */
+  listen(listener: LiveListener): void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  }
+
+  leave(listener: LiveListener): void {
+    this.#listeners.delete(listener);
   }
 
   /** The same object for whoever is sent the same. */
@@ -166,8 +172,17 @@ export class ProjectReader {
     // Cut in large pieces: cutting moves the whole array.
     if (this.#ring.length > this.#ringSize * 2) this.#ring = this.#ring.slice(-this.#ringSize);
     this.#position += BigInt(events.length);
-    for (const listener of this.#listeners) listener.offer(weighed);
+    wakeInSlices([...this.#listeners].filter((listener) => listener.offer(weighed)));
   }
+}
+
+/**
+ * Some at a time, whose messages leave before it is the next ones' turn: the first of a thousand need not wait until the
+ * thousandth's message is made, nor does all else that this process is asked meanwhile.
+ */
+function wakeInSlices(listeners: LiveListener[], from = 0): void {
+  for (const listener of listeners.slice(from, from + WOKEN_AT_ONCE)) listener.wake();
+  if (from + WOKEN_AT_ONCE < listeners.length) setImmediate(wakeInSlices, listeners, from + WOKEN_AT_ONCE);
 }
 
 /** True if the events, in order and all after `seq`, begin right after it and leave none out. */
