@@ -1,3 +1,4 @@
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import { type Epoch, encodeCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
 import type { EventLog } from './eventLog.ts';
@@ -21,7 +22,7 @@ const PRELOADED = 1_000;
 const ENVELOPE_BYTES = 300;
 /** Heartbeats that are due within this time are one. */
 const SAME_BEAT_MS = 100;
-const WOKEN_AT_ONCE = Number(process.env['SL'] ?? 32);
+const WOKEN_AT_ONCE = 32;
 
 type Batch = Extract<FeedMessage, { kind: 'batch' }>;
 type Heartbeat = Extract<FeedMessage, { kind: 'heartbeat' }>;
@@ -133,6 +134,13 @@ export class ProjectReader {
     return events.filter((event) => event.seq <= this.#position);
   }
 
+  /** False: `seq` lies beyond the end of the log. */
+  async reaches(seq: bigint): Promise<boolean> {
+    // Another node may have sent what this one has not read yet.
+    if (seq > this.#position) await this.look();
+    return seq <= this.#position;
+  }
+
   /** Everything that was committed before the call has been read when it ends. */
   look(): Promise<void> {
     this.#lookAgain = true;
@@ -151,7 +159,8 @@ export class ProjectReader {
       while (this.#lookAgain && this.#lost === null) {
         this.#lookAgain = false;
         const events = await this.#log.after(this.projectId, this.#position, PAGE);
-        this.#take(events);
+        // Not the next page before: it would pile up before those whose turn has not come, as if they were slow.
+        await wakeInTurn(this.#take(events));
         this.#lookAgain ||= events.length === PAGE;
       }
     } finally {
@@ -159,12 +168,12 @@ export class ProjectReader {
     }
   }
 
-  /** One turn from reading to handing on: whoever joins sees either all of it or none. */
-  #take(events: LoggedEvent[]): void {
-    if (events.length === 0 || this.#lost !== null) return;
+  /** One turn from reading to handing on: whoever joins sees either all of it or none. Returns who is to be woken. */
+  #take(events: LoggedEvent[]): LiveListener[] {
+    if (events.length === 0 || this.#lost !== null) return [];
     if (!continues(this.#position, events)) {
       this.lose('OUT_OF_RETENTION');
-      return;
+      return [];
     }
     const weighed = events.map(weigh);
     this.#batches.clear();
@@ -172,7 +181,7 @@ export class ProjectReader {
     // Cut in large pieces: cutting moves the whole array.
     if (this.#ring.length > this.#ringSize * 2) this.#ring = this.#ring.slice(-this.#ringSize);
     this.#position += BigInt(events.length);
-    wakeInSlices([...this.#listeners].filter((listener) => listener.offer(weighed)));
+    return [...this.#listeners].filter((listener) => listener.offer(weighed));
   }
 }
 
@@ -180,9 +189,11 @@ export class ProjectReader {
  * Some at a time, whose messages leave before it is the next ones' turn: the first of a thousand need not wait until the
  * thousandth's message is made, nor does all else that this process is asked meanwhile.
  */
-function wakeInSlices(listeners: LiveListener[], from = 0): void {
-  for (const listener of listeners.slice(from, from + WOKEN_AT_ONCE)) listener.wake();
-  if (from + WOKEN_AT_ONCE < listeners.length) setImmediate(wakeInSlices, listeners, from + WOKEN_AT_ONCE);
+async function wakeInTurn(listeners: LiveListener[]): Promise<void> {
+  for (const [index, listener] of listeners.entries()) {
+    if (index > 0 && index % WOKEN_AT_ONCE === 0) await othersTurn();
+    listener.wake();
+  }
 }
 
 /** True if the events, in order and all after `seq`, begin right after it and leave none out. */

@@ -4,11 +4,12 @@ import type { LoggedEvent } from './event.ts';
 import type { FeedMessage, FeedOptions, GapReason, Subscription } from './feed.ts';
 import { continues, type LiveListener, type ProjectReader, type WeighedEvent } from './projectReader.ts';
 import type { ProjectReaders } from './projectReaders.ts';
+import { WaitingEvents, type WaitingLimits } from './waitingEvents.ts';
 
 type SubscriberDeps = {
   readers: ProjectReaders;
   clock: Clock;
-  options: Pick<FeedOptions, 'heartbeatMs' | 'maxWaitingEvents' | 'maxWaitingBytes'>;
+  options: Pick<FeedOptions, 'heartbeatMs'> & WaitingLimits;
   /** Everybody who is being served; it enters and leaves by itself. */
   subscribers: Set<Subscriber>;
   closing: () => boolean;
@@ -37,9 +38,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
   #sent = 0n;
   /** The last event that was offered. */
   #offered = 0n;
-  #waiting: LoggedEvent[] = [];
-  #waitingBytes = 0;
-  #overflowed = false;
+  readonly #waiting: WaitingEvents;
   #lost: GapReason | null = null;
   #failure: unknown = null;
   /** No message follows but one that is due. */
@@ -57,6 +56,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
   constructor(deps: SubscriberDeps, subscription: Subscription, start: DecodedCursor | null) {
     this.#deps = deps;
     this.#subscription = subscription;
+    this.#waiting = new WaitingEvents(deps.options);
     this.#lastMessageAt = deps.clock.now().getTime();
     this.#after = start?.ok ? start.seq : null;
     if (start !== null && !start.ok) this.#lost = start.reason;
@@ -68,20 +68,23 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
 
   /** No async function: it would cost more than all the rest of a live message, and an idle subscriber would hold it. */
   next(): Promise<Told> {
-    const reader = this.#live;
-    const message = reader === null ? null : this.#nextLive(reader);
+    if (this.#tell !== null) return this.#nextAfter(this.#tell);
+    const message = this.#live === null ? null : this.#nextLive(this.#live);
     if (message !== null) return Promise.resolve(this.#told(message));
-    if (reader === null || this.#isOver()) return this.#nextReplayed();
-    const { promise, resolve } = Promise.withResolvers<Told>();
-    const earlier = this.#tell;
-    this.#tell =
-      earlier === null
-        ? resolve
-        : (told) => {
-            earlier(told);
-            resolve(this.next());
-          };
-    return promise;
+    if (this.#live === null || this.#isOver()) return this.#nextReplayed();
+    return new Promise((resolve) => {
+      this.#tell = resolve;
+    });
+  }
+
+  /** For a consumer that asks again before it was told. */
+  #nextAfter(earlier: (told: Told | Promise<Told>) => void): Promise<Told> {
+    return new Promise((resolve) => {
+      this.#tell = (told) => {
+        earlier(told);
+        resolve(this.next());
+      };
+    });
   }
 
   async return(): Promise<IteratorReturnResult<void>> {
@@ -126,17 +129,18 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
   }
 
   offer(events: WeighedEvent[]): boolean {
-    if (this.#overflowed || this.#failure !== null) return false;
+    const waiting = this.#waiting;
+    if (waiting.overflowed || this.#failure !== null) return false;
     try {
-      for (const { event, bytes } of events) if (this.#wants(event)) this.#keep(event, bytes);
+      for (const weighed of events) if (this.#wants(weighed.event)) waiting.add(weighed);
     } catch (error) {
       this.#failure = error;
     }
-    if (!this.#overflowed && this.#failure === null) {
+    if (!waiting.overflowed && this.#failure === null) {
       this.#offered = events.at(-1)?.event.seq ?? this.#offered;
-      if (this.#waiting.length === 0) this.#sent = this.#offered;
+      if (waiting.count === 0) this.#sent = this.#offered;
     }
-    return this.#waiting.length > 0 || this.#overflowed || this.#failure !== null;
+    return waiting.count > 0 || waiting.overflowed || this.#failure !== null;
   }
 
   lost(reason: GapReason): void {
@@ -146,16 +150,6 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
 
   #wants(event: LoggedEvent): boolean {
     return this.#subscription.filter?.wants(event) ?? true;
-  }
-
-  #keep(event: LoggedEvent, bytes: number): void {
-    if (this.#overflowed) return;
-    this.#waiting.push(event);
-    this.#waitingBytes += bytes;
-    const { maxWaitingEvents, maxWaitingBytes } = this.#deps.options;
-    if (this.#waiting.length <= maxWaitingEvents && this.#waitingBytes <= maxWaitingBytes) return;
-    this.#overflowed = true;
-    this.#waiting = [];
   }
 
   #isSilent(): boolean {
@@ -182,8 +176,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
       this.#leaving = true;
       return { done: true, value: undefined };
     } catch (error) {
-      this.#stopped = true;
-      this.#leaving = true;
+      this.end();
       throw error;
     } finally {
       this.#pulls -= 1;
@@ -228,25 +221,18 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
     const { reader, giveBack } = await this.#deps.readers.take(this.#subscription.projectId);
     this.#reader = reader;
     this.#giveBack = giveBack;
-    const gap = this.#lost ?? (await this.#beyondEnd(reader, this.#after));
-    const after = gap === null ? this.#after : null;
+    const after = this.#after ?? reader.position;
+    const gap = this.#lost ?? ((await reader.reaches(after)) ? null : 'BEYOND_END');
     this.#lost = null;
     this.#after = null;
     if (gap === null) {
-      this.#sent = after ?? reader.position;
+      this.#sent = after;
       yield* this.#catchUp(reader);
     } else {
       this.#goLive(reader);
       yield { kind: 'gap', reason: gap, oldestCursor: await reader.oldestCursor() };
     }
     if (this.#lost === null) this.#live = reader;
-  }
-
-  async #beyondEnd(reader: ProjectReader, after: bigint | null): Promise<GapReason | null> {
-    if (after === null || after <= reader.position) return null;
-    // Another node may have sent what this one has not read yet.
-    await reader.look();
-    return after <= reader.position ? null : 'BEYOND_END';
   }
 
   async *#catchUp(reader: ProjectReader): AsyncGenerator<FeedMessage, void> {
@@ -270,9 +256,9 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
       return await reader.page(this.#sent);
     } catch (error) {
       this.#deps.readers.storeFails(error);
-      await new Promise<void>((resolve) => {
-        this.#retry = resolve;
-      });
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#retry = resolve;
+      await promise;
       this.#retry = null;
       return null;
     }
@@ -285,16 +271,15 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
     }
     this.#sent = reader.position;
     this.#offered = reader.position;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#waiting.take();
     reader.listen(this);
   }
 
   /** The message that is due. Null: none is, or it is live no more. */
   #nextLive(reader: ProjectReader): FeedMessage | null {
     if (this.#isOver()) return null;
-    if (this.#overflowed) return this.#last({ kind: 'overflow', cursor: reader.cursor(this.#sent) });
-    if (this.#waiting.length > 0) return this.#takeBatch(reader);
+    if (this.#waiting.overflowed) return this.#last({ kind: 'overflow', cursor: reader.cursor(this.#sent) });
+    if (this.#waiting.count > 0) return this.#takeBatch(reader);
     if (this.#deps.closing()) return this.#last(this.#heartbeat(reader));
     return this.#isSilent() ? this.#heartbeat(reader) : null;
   }
@@ -306,9 +291,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
   }
 
   #takeBatch(reader: ProjectReader): FeedMessage {
-    const events = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    const events = this.#waiting.take();
     const after = this.#sent;
     this.#sent = this.#offered;
     const { filter } = this.#subscription;

@@ -1,4 +1,9 @@
-import { type ExecutionArgs, type ExecutionResult, executeSubscriptionEvent, type ValidatedSubscriptionArgs } from 'graphql';
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  executeSubscriptionEvent,
+  type ValidatedSubscriptionArgs,
+} from 'graphql';
 import { shareKeyOf } from '#graphql/shareKey.ts';
 import type { Logger } from '#lib/logger.ts';
 import { maskError, maskedResult } from './maskError.ts';

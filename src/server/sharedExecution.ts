@@ -1,15 +1,10 @@
-import {
-  createSourceEventStream,
-  type ExecutionArgs,
-  type ExecutionResult,
-  validateSubscriptionArgs,
-} from 'graphql';
+import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, validateSubscriptionArgs } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Actor } from '#domain/actor.ts';
 import type { Context } from '#graphql/context.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { KeyWatch } from './keyWatch.ts';
-import { maskedResult, maskError } from './maskError.ts';
+import { maskError, maskedResult } from './maskError.ts';
 import { type Question, Questions } from './questions.ts';
 
 export type SharedExecution = {
