@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
+import { inTurn } from '#lib/inTurn.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Bus } from './bus.ts';
 import { type DecodedCursor, decodeCursor, encodeCursor } from './cursor.ts';
@@ -92,7 +93,7 @@ export async function createFeed({ db, bus, clock, logger, options: given }: Fee
 
   const timer = setInterval(
     () => {
-      for (const subscriber of subscribers) subscriber.tick();
+      void inTurn(subscribers, (subscriber) => subscriber.tick());
       readers.lookAround();
     },
     Math.min(options.lookMs, options.heartbeatMs),

@@ -1,4 +1,4 @@
-import { setImmediate as othersTurn } from 'node:timers/promises';
+import { inTurn } from '#lib/inTurn.ts';
 import { type Epoch, encodeCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
 import type { EventLog } from './eventLog.ts';
@@ -22,7 +22,6 @@ const PRELOADED = 1_000;
 const ENVELOPE_BYTES = 300;
 /** Heartbeats that are due within this time are one. */
 const SAME_BEAT_MS = 100;
-const WOKEN_AT_ONCE = 32;
 
 type Batch = Extract<FeedMessage, { kind: 'batch' }>;
 type Heartbeat = Extract<FeedMessage, { kind: 'heartbeat' }>;
@@ -160,7 +159,7 @@ export class ProjectReader {
         this.#lookAgain = false;
         const events = await this.#log.after(this.projectId, this.#position, PAGE);
         // Not the next page before: it would pile up before those whose turn has not come, as if they were slow.
-        await wakeInTurn(this.#take(events));
+        await inTurn(this.#take(events), (listener) => listener.wake());
         this.#lookAgain ||= events.length === PAGE;
       }
     } finally {
@@ -182,17 +181,6 @@ export class ProjectReader {
     if (this.#ring.length > this.#ringSize * 2) this.#ring = this.#ring.slice(-this.#ringSize);
     this.#position += BigInt(events.length);
     return [...this.#listeners].filter((listener) => listener.offer(weighed));
-  }
-}
-
-/**
- * Some at a time, whose messages leave before it is the next ones' turn: the first of a thousand need not wait until the
- * thousandth's message is made, nor does all else that this process is asked meanwhile.
- */
-async function wakeInTurn(listeners: LiveListener[]): Promise<void> {
-  for (const [index, listener] of listeners.entries()) {
-    if (index > 0 && index % WOKEN_AT_ONCE === 0) await othersTurn();
-    listener.wake();
   }
 }
 

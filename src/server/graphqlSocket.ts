@@ -13,6 +13,7 @@ import { authenticate } from '#auth/authenticate.ts';
 import { bearerToken } from '#auth/bearerToken.ts';
 import type { Actor } from '#domain/actor.ts';
 import type { GraphqlDeps } from '#graphql/context.ts';
+import { inTurn } from '#lib/inTurn.ts';
 import { framedResponses } from './framedResponses.ts';
 import { type GraphqlYoga, MAX_REQUEST_BYTES } from './graphqlYoga.ts';
 import type { KeyWatch } from './keyWatch.ts';
@@ -217,13 +218,12 @@ function isComplete(message: string): boolean {
 function pingClients(sockets: WebSocketServer): () => void {
   const silent = new WeakSet<WebSocket>();
   sockets.on('connection', (socket: WebSocket) => socket.on('pong', () => silent.delete(socket)));
-  const timer = setInterval(() => {
-    for (const socket of sockets.clients) {
-      if (silent.has(socket)) socket.terminate();
-      silent.add(socket);
-      socket.ping();
-    }
-  }, PING_MS);
+  const ping = (socket: WebSocket) => {
+    if (silent.has(socket)) socket.terminate();
+    silent.add(socket);
+    socket.ping();
+  };
+  const timer = setInterval(() => void inTurn(sockets.clients, ping), PING_MS);
   timer.unref();
   return () => clearInterval(timer);
 }
