@@ -1,4 +1,5 @@
 import type { Clock } from '#lib/clock.ts';
+import { inTurn } from '#lib/inTurn.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Bus } from './bus.ts';
 import { type DecodedCursor, decodeCursor, encodeCursor } from './cursor.ts';
@@ -12,7 +13,7 @@ import type { FeedMessage, FeedOptions, Subscription } from './subscription.ts';
  */
 export interface Feed {
   /** Throws InvalidInputError if `after` is not a cursor. */
-  subscribe(subscription: Subscription): AsyncIterable<FeedMessage>;
+  subscribe(subscription: Subscription): AsyncIterable<FeedMessage, void>;
   /** After the project's last committed event. */
   cursorNow(projectId: string): Promise<string>;
   encode(seq: bigint): string;
@@ -46,10 +47,11 @@ export async function createFeed({ db, bus, clock, logger, options: given }: Fee
   const readers = new ProjectReaders({ log, bus, logger, options, epoch: (await log.heads([])).epoch });
   const subscribers = new Set<Subscriber>();
   let closing = false;
+  const common = { readers, clock, options, subscribers, closing: () => closing };
 
   const timer = setInterval(
     () => {
-      for (const subscriber of subscribers) subscriber.tick();
+      void inTurn(subscribers, (subscriber) => subscriber.tick());
       readers.lookAround();
     },
     Math.min(options.lookMs, options.heartbeatMs),
@@ -59,7 +61,7 @@ export async function createFeed({ db, bus, clock, logger, options: given }: Fee
   return {
     subscribe(subscription) {
       const start = subscription.after === null ? null : decodeCursor(readers.epoch, subscription.after);
-      return new Subscriber({ subscription, start, readers, clock, options, subscribers, closing: () => closing });
+      return new Subscriber(common, subscription, start);
     },
     async cursorNow(projectId) {
       const { epoch, seqs } = await log.heads([projectId]);

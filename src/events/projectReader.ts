@@ -1,3 +1,4 @@
+import { inTurn } from '#lib/inTurn.ts';
 import { type Epoch, encodeCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
 import type { EventLog } from './eventLog.ts';
@@ -8,8 +9,10 @@ export type WeighedEvent = { event: LoggedEvent; bytes: number };
 
 /** Who is at the reader's position and is handed what comes after it. */
 export type LiveListener = {
-  /** Every event since the last offer, in order. */
-  offer(events: WeighedEvent[]): void;
+  /** Every event since the last offer, in order. True: it is to be woken. */
+  offer(events: WeighedEvent[]): boolean;
+  /** Has it tell its consumer what is due. */
+  wake(): void;
   /** The history that the reader followed is no more: what follows belongs to another. */
   lost(reason: GapReason): void;
 };
@@ -90,10 +93,13 @@ export class ProjectReader {
     return this.cursor(await this.#log.beforeOldest(this.projectId));
   }
 
-  /** From now on the listener is handed every event after `position`. Returns the function that ends it. */
-  listen(listener: LiveListener): () => void {
+  /** From now on the listener is handed every event after `position`. */
+  listen(listener: LiveListener): void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  }
+
+  leave(listener: LiveListener): void {
+    this.#listeners.delete(listener);
   }
 
   /** The same object for whoever is sent the same. */
@@ -127,6 +133,13 @@ export class ProjectReader {
     return events.filter((event) => event.seq <= this.#position);
   }
 
+  /** False: `seq` lies beyond the end of the log. */
+  async reaches(seq: bigint): Promise<boolean> {
+    // Another node may have sent what this one has not read yet.
+    if (seq > this.#position) await this.look();
+    return seq <= this.#position;
+  }
+
   /** Everything that was committed before the call has been read when it ends. */
   look(): Promise<void> {
     this.#lookAgain = true;
@@ -145,7 +158,8 @@ export class ProjectReader {
       while (this.#lookAgain && this.#lost === null) {
         this.#lookAgain = false;
         const events = await this.#log.after(this.projectId, this.#position, PAGE);
-        this.#take(events);
+        // Not the next page before: it would pile up before those whose turn has not come, as if they were slow.
+        await inTurn(this.#take(events), (listener) => listener.wake());
         this.#lookAgain ||= events.length === PAGE;
       }
     } finally {
@@ -153,12 +167,12 @@ export class ProjectReader {
     }
   }
 
-  /** One turn from reading to handing on: whoever joins sees either all of it or none. */
-  #take(events: LoggedEvent[]): void {
-    if (events.length === 0 || this.#lost !== null) return;
+  /** One turn from reading to handing on: whoever joins sees either all of it or none. Returns who is to be woken. */
+  #take(events: LoggedEvent[]): LiveListener[] {
+    if (events.length === 0 || this.#lost !== null) return [];
     if (!continues(this.#position, events)) {
       this.lose('OUT_OF_RETENTION');
-      return;
+      return [];
     }
     const weighed = events.map(weigh);
     this.#batches.clear();
@@ -166,7 +180,7 @@ export class ProjectReader {
     // Cut in large pieces: cutting moves the whole array.
     if (this.#ring.length > this.#ringSize * 2) this.#ring = this.#ring.slice(-this.#ringSize);
     this.#position += BigInt(events.length);
-    for (const listener of this.#listeners) listener.offer(weighed);
+    return [...this.#listeners].filter((listener) => listener.offer(weighed));
   }
 }
 

@@ -4,73 +4,100 @@ import type { LoggedEvent } from './event.ts';
 import { continues, type LiveListener, type ProjectReader, type WeighedEvent } from './projectReader.ts';
 import type { ProjectReaders } from './projectReaders.ts';
 import type { FeedMessage, FeedOptions, GapReason, Subscription } from './subscription.ts';
+import { WaitingEvents, type WaitingLimits } from './waitingEvents.ts';
 
 type SubscriberDeps = {
-  subscription: Subscription;
-  /** Where it begins. Null: from now on. */
-  start: DecodedCursor | null;
   readers: ProjectReaders;
   clock: Clock;
-  options: Pick<FeedOptions, 'heartbeatMs' | 'maxWaitingEvents' | 'maxWaitingBytes'>;
+  options: Pick<FeedOptions, 'heartbeatMs'> & WaitingLimits;
   /** Everybody who is being served; it enters and leaves by itself. */
   subscribers: Set<Subscriber>;
   closing: () => boolean;
 };
 
+type Told = IteratorResult<FeedMessage, void>;
+
 /**
  * One subscription to a project's log. Behind its reader it asks for pages, at the consumer's own pace; once it has caught up it
  * is handed the events, and the number that may wait for the consumer is bounded.
  */
-export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListener {
+export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, LiveListener {
   readonly #deps: SubscriberDeps;
-  /** What comes before it is live, and each time that it has to begin anew. Yields null where it has gone live. */
-  readonly #phases: AsyncGenerator<FeedMessage | null, void>;
+  readonly #subscription: Subscription;
+  /** What comes before it is live, and each time that it has to begin anew. Null: not begun, or through. */
+  #replay: AsyncGenerator<FeedMessage, void> | null = null;
+  /** Where the next replay begins. Null: from now on. */
+  #after: bigint | null;
+  /** How many wait for a replay. */
+  #pulls = 0;
   /** The reader that hands it what comes. Null: it is not live. */
   #live: ProjectReader | null = null;
+  /** Takes the next live message to the consumer. Null: the consumer does not wait for one. */
+  #tell: ((told: Told | Promise<Told>) => void) | null = null;
   /** Everything up to here was sent, filtered out, or said to be lost. */
   #sent = 0n;
   /** The last event that was offered. */
   #offered = 0n;
-  #waiting: LoggedEvent[] = [];
-  #waitingBytes = 0;
-  #overflowed = false;
+  readonly #waiting: WaitingEvents;
   #lost: GapReason | null = null;
   #failure: unknown = null;
+  /** No message follows but one that is due. */
   #stopped = false;
-  /** True while a page could not be read and is to be asked for again. */
-  #retrying = false;
-  #leave = () => {};
+  /** It leaves as soon as nobody waits for a replay. */
+  #leaving = false;
+  /** Has a page that could not be read asked for again. Null: there is none. */
+  #retry: (() => void) | null = null;
+  #reader: ProjectReader | null = null;
+  #giveBack: (() => void) | null = null;
   #lastMessageAt: number;
-  #waiter: PromiseWithResolvers<void> | null = null;
-  readonly #end = Promise.withResolvers<void>();
-  readonly ended: Promise<void> = this.#end.promise;
+  #state: 'new' | 'served' | 'ended' = 'new';
+  #end: PromiseWithResolvers<void> | null = null;
 
-  constructor(deps: SubscriberDeps) {
+  constructor(deps: SubscriberDeps, subscription: Subscription, start: DecodedCursor | null) {
     this.#deps = deps;
+    this.#subscription = subscription;
+    this.#waiting = new WaitingEvents(deps.options);
     this.#lastMessageAt = deps.clock.now().getTime();
-    this.#phases = this.#run();
+    this.#after = start?.ok ? start.seq : null;
+    if (start !== null && !start.ok) this.#lost = start.reason;
   }
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  async next(): Promise<IteratorResult<FeedMessage, void>> {
-    for (;;) {
-      // Without the generator, which would cost more than all the rest of a live message.
-      const message = this.#live === null ? null : await this.#nextLive(this.#live);
-      if (message !== null) return this.#told(message);
-      this.#live = null;
-      const { done, value } = await this.#phases.next();
-      if (done) return { done, value: undefined };
-      if (value !== null) return this.#told(value);
-    }
+  /** No async function: it would cost more than all the rest of a live message, and an idle subscriber would hold it. */
+  next(): Promise<Told> {
+    if (this.#tell !== null) return this.#nextAfter(this.#tell);
+    const message = this.#live === null ? null : this.#nextLive(this.#live);
+    if (message !== null) return Promise.resolve(this.#told(message));
+    if (this.#live === null || this.#isOver()) return this.#nextReplayed();
+    return new Promise((resolve) => {
+      this.#tell = resolve;
+    });
   }
 
-  async return(): Promise<IteratorResult<FeedMessage, void>> {
+  /** For a consumer that asks again before it was told. */
+  #nextAfter(earlier: (told: Told | Promise<Told>) => void): Promise<Told> {
+    return new Promise((resolve) => {
+      this.#tell = (told) => {
+        earlier(told);
+        resolve(this.next());
+      };
+    });
+  }
+
+  async return(): Promise<IteratorReturnResult<void>> {
     this.end();
-    await this.#phases.return();
+    await this.ended;
     return { done: true, value: undefined };
+  }
+
+  /** When it has left. */
+  get ended(): Promise<void> {
+    if (this.#state === 'ended') return Promise.resolve();
+    this.#end ??= Promise.withResolvers();
+    return this.#end.promise;
   }
 
   #told(value: FeedMessage): IteratorYieldResult<FeedMessage> {
@@ -78,35 +105,42 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
     return { done: false, value };
   }
 
-  /** A generator that awaits does not hear `return` before it is woken; one that nobody pulls hears nothing else. */
+  /** Also if nobody ever asks it for a message again. */
   end(): void {
     this.#stopped = true;
+    this.#leaving = true;
     this.wake();
-    void this.#phases.return();
+    if (this.#pulls === 0) this.#finish();
   }
 
   wake(): void {
-    this.#waiter?.resolve();
-    this.#waiter = null;
+    this.#retry?.();
+    const tell = this.#tell;
+    if (tell === null || this.#live === null) return;
+    const message = this.#nextLive(this.#live);
+    if (message === null && !this.#isOver()) return;
+    this.#tell = null;
+    tell(message === null ? this.#nextReplayed() : this.#told(message));
   }
 
   /** The clock's call, a few times a heartbeat. */
   tick(): void {
-    if (this.#retrying || this.#isSilent()) this.wake();
+    if (this.#retry !== null || this.#isSilent()) this.wake();
   }
 
-  offer(events: WeighedEvent[]): void {
-    if (this.#overflowed || this.#failure !== null) return;
+  offer(events: WeighedEvent[]): boolean {
+    const waiting = this.#waiting;
+    if (waiting.overflowed || this.#failure !== null) return false;
     try {
-      for (const { event, bytes } of events) if (this.#wants(event)) this.#keep(event, bytes);
+      for (const weighed of events) if (this.#wants(weighed.event)) waiting.add(weighed);
     } catch (error) {
       this.#failure = error;
     }
-    if (!this.#overflowed && this.#failure === null) {
+    if (!waiting.overflowed && this.#failure === null) {
       this.#offered = events.at(-1)?.event.seq ?? this.#offered;
-      if (this.#waiting.length === 0) this.#sent = this.#offered;
+      if (waiting.count === 0) this.#sent = this.#offered;
     }
-    if (this.#waiting.length > 0 || this.#overflowed || this.#failure !== null) this.wake();
+    return waiting.count > 0 || waiting.overflowed || this.#failure !== null;
   }
 
   lost(reason: GapReason): void {
@@ -115,72 +149,90 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
   }
 
   #wants(event: LoggedEvent): boolean {
-    return this.#deps.subscription.filter?.wants(event) ?? true;
-  }
-
-  #keep(event: LoggedEvent, bytes: number): void {
-    if (this.#overflowed) return;
-    this.#waiting.push(event);
-    this.#waitingBytes += bytes;
-    const { maxWaitingEvents, maxWaitingBytes } = this.#deps.options;
-    if (this.#waiting.length <= maxWaitingEvents && this.#waitingBytes <= maxWaitingBytes) return;
-    this.#overflowed = true;
-    this.#waiting = [];
+    return this.#subscription.filter?.wants(event) ?? true;
   }
 
   #isSilent(): boolean {
     return this.#deps.clock.now().getTime() - this.#lastMessageAt >= this.#deps.options.heartbeatMs;
   }
 
-  async *#run(): AsyncGenerator<FeedMessage | null, void> {
-    const { subscription, subscribers, start } = this.#deps;
-    const stop = () => this.end();
-    subscription.signal?.addEventListener('abort', stop);
-    if (subscription.signal?.aborted) this.#stopped = true;
-    subscribers.add(this);
+  /** It has to go on as one that is not live, or not at all. */
+  #isOver(): boolean {
+    return this.#stopped || this.#lost !== null || this.#failure !== null;
+  }
+
+  async #nextReplayed(): Promise<Told> {
+    this.#begin();
+    this.#pulls += 1;
     try {
-      if (start !== null && !start.ok) this.#lost = start.reason;
-      let after = start?.ok ? start.seq : null;
       while (!this.#stopped) {
-        yield* this.#follow(after);
-        if (this.#lost === null) return;
-        after = null;
+        if (this.#failure !== null) throw this.#failure;
+        if (this.#live !== null && !this.#isOver()) return this.next();
+        this.#replay ??= this.#follow();
+        const { done, value } = await this.#replay.next();
+        if (!done) return this.#told(value);
+        this.#replay = null;
       }
+      this.#leaving = true;
+      return { done: true, value: undefined };
+    } catch (error) {
+      this.end();
+      throw error;
     } finally {
-      subscription.signal?.removeEventListener('abort', stop);
-      subscribers.delete(this);
-      this.#end.resolve();
+      this.#pulls -= 1;
+      if (this.#leaving && this.#pulls === 0) this.#finish();
     }
   }
 
-  /** Follows one reader until the stream ends or the reader's history does: then `#lost` says why. */
-  async *#follow(after: bigint | null): AsyncGenerator<FeedMessage | null, void> {
-    const { reader, giveBack } = await this.#deps.readers.take(this.#deps.subscription.projectId);
-    try {
-      const gap = this.#lost ?? (await this.#beyondEnd(reader, after));
-      this.#lost = null;
-      if (gap === null) {
-        this.#sent = after ?? reader.position;
-        yield* this.#catchUp(reader);
-      } else {
-        this.#goLive(reader);
-        yield { kind: 'gap', reason: gap, oldestCursor: await reader.oldestCursor() };
-      }
-      this.#live = reader;
-      yield null;
-      if (this.#failure !== null) throw this.#failure;
-    } finally {
-      this.#live = null;
-      this.#leave();
-      giveBack();
-    }
+  #begin(): void {
+    if (this.#state !== 'new') return;
+    this.#state = 'served';
+    const { signal } = this.#subscription;
+    signal?.addEventListener('abort', this);
+    if (signal?.aborted) this.#stopped = true;
+    this.#deps.subscribers.add(this);
   }
 
-  async #beyondEnd(reader: ProjectReader, after: bigint | null): Promise<GapReason | null> {
-    if (after === null || after <= reader.position) return null;
-    // Another node may have sent what this one has not read yet.
-    await reader.look();
-    return after <= reader.position ? null : 'BEYOND_END';
+  /** The signal's call. */
+  handleEvent(): void {
+    this.end();
+  }
+
+  #finish(): void {
+    this.#state = 'ended';
+    this.#replay = null;
+    this.#release();
+    this.#subscription.signal?.removeEventListener('abort', this);
+    this.#deps.subscribers.delete(this);
+    this.#end?.resolve();
+  }
+
+  #release(): void {
+    this.#live = null;
+    this.#reader?.leave(this);
+    this.#reader = null;
+    this.#giveBack?.();
+    this.#giveBack = null;
+  }
+
+  /** What comes before it is live, at one reader; at its end it is live, or `#lost` says why it has to begin anew. */
+  async *#follow(): AsyncGenerator<FeedMessage, void> {
+    this.#release();
+    const { reader, giveBack } = await this.#deps.readers.take(this.#subscription.projectId);
+    this.#reader = reader;
+    this.#giveBack = giveBack;
+    const after = this.#after ?? reader.position;
+    const gap = this.#lost ?? ((await reader.reaches(after)) ? null : 'BEYOND_END');
+    this.#lost = null;
+    this.#after = null;
+    if (gap === null) {
+      this.#sent = after;
+      yield* this.#catchUp(reader);
+    } else {
+      this.#goLive(reader);
+      yield { kind: 'gap', reason: gap, oldestCursor: await reader.oldestCursor() };
+    }
+    if (this.#lost === null) this.#live = reader;
   }
 
   async *#catchUp(reader: ProjectReader): AsyncGenerator<FeedMessage, void> {
@@ -204,9 +256,10 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
       return await reader.page(this.#sent);
     } catch (error) {
       this.#deps.readers.storeFails(error);
-      this.#retrying = true;
-      await this.#woken();
-      this.#retrying = false;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#retry = resolve;
+      await promise;
+      this.#retry = null;
       return null;
     }
   }
@@ -218,44 +271,34 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage>, LiveListe
     }
     this.#sent = reader.position;
     this.#offered = reader.position;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#leave = reader.listen(this);
+    this.#waiting.take();
+    reader.listen(this);
   }
 
-  /** The next message. Null: it is live no more. */
-  async #nextLive(reader: ProjectReader): Promise<FeedMessage | null> {
-    while (!this.#stopped && this.#lost === null && this.#failure === null) {
-      if (this.#overflowed) return this.#last({ kind: 'overflow', cursor: reader.cursor(this.#sent) });
-      if (this.#waiting.length > 0) return this.#takeBatch(reader);
-      if (this.#deps.closing()) return this.#last(this.#heartbeat(reader));
-      if (this.#isSilent()) return this.#heartbeat(reader);
-      await this.#woken();
-    }
-    return null;
+  /** The message that is due. Null: none is, or it is live no more. */
+  #nextLive(reader: ProjectReader): FeedMessage | null {
+    if (this.#isOver()) return null;
+    if (this.#waiting.overflowed) return this.#last({ kind: 'overflow', cursor: reader.cursor(this.#sent) });
+    if (this.#waiting.count > 0) return this.#takeBatch(reader);
+    if (this.#deps.closing()) return this.#last(this.#heartbeat(reader));
+    return this.#isSilent() ? this.#heartbeat(reader) : null;
   }
 
+  /** It leaves when it is asked for more: then this one has arrived. */
   #last(message: FeedMessage): FeedMessage {
-    this.#live = null;
+    this.#stopped = true;
     return message;
   }
 
   #takeBatch(reader: ProjectReader): FeedMessage {
-    const events = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    const events = this.#waiting.take();
     const after = this.#sent;
     this.#sent = this.#offered;
-    const { filter } = this.#deps.subscription;
+    const { filter } = this.#subscription;
     return reader.batch({ filterKey: filter?.key ?? '', after, upTo: this.#sent, events });
   }
 
   #heartbeat(reader: ProjectReader): FeedMessage {
     return reader.heartbeat(this.#sent, this.#deps.clock.now());
-  }
-
-  #woken(): Promise<void> {
-    this.#waiter ??= Promise.withResolvers();
-    return this.#waiter.promise;
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { acceptsWrites, freeStatuses } from '#domain/clusterStatus.ts';
-import { type DomainError, NotFoundError } from '#domain/errors.ts';
+import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { InstanceStatusError, MinimumInstancesError, PrimaryNotDroppableError } from '#domain/instanceErrors.ts';
 import { hasServer, isServing } from '#domain/instanceStatus.ts';

@@ -13,13 +13,16 @@ import { authenticate } from '#auth/authenticate.ts';
 import { bearerToken } from '#auth/bearerToken.ts';
 import type { Actor } from '#domain/actor.ts';
 import type { GraphqlDeps } from '#graphql/context.ts';
+import { inTurn } from '#lib/inTurn.ts';
 import { framedResponses } from './framedResponses.ts';
 import { type GraphqlYoga, MAX_REQUEST_BYTES } from './graphqlYoga.ts';
 import type { KeyWatch } from './keyWatch.ts';
 import { maskError } from './maskError.ts';
+import type { SharedExecution } from './sharedExecution.ts';
 
 type GraphqlSocketDeps = {
   yoga: GraphqlYoga;
+  sharedExecution: SharedExecution;
   keyWatch: KeyWatch;
   operations: GraphqlDeps['operations'];
   /** True from the moment when the server begins to close. */
@@ -60,10 +63,10 @@ export function createGraphqlSocket(deps: GraphqlSocketDeps): GraphqlSocket {
     onSubscribe: (context, id, payload) => prepare(deps, context.extra, { ...payload, id }),
     execute: (args) => (args.rootValue as Request).execute(args),
     subscribe: async (args) => {
-      const { subscribe, framing } = args.rootValue as Request;
+      const { framing } = args.rootValue as Request;
+      const answer = await deps.sharedExecution.subscribe({ ...args, rootValue: null });
       // graphql-ws holds the arguments for as long as the stream, and what is in here is as much as the rest of it.
-      Object.assign(args, { rootValue: null });
-      const answer = await subscribe(args);
+      Object.assign(args, { rootValue: null, contextValue: null });
       return Symbol.asyncIterator in answer ? framedResponses(answer, framing) : answer;
     },
   });
@@ -148,11 +151,12 @@ function keyFrom({ authorization, Authorization, apiKey }: Record<string, unknow
   return typeof apiKey === 'string' ? apiKey : null;
 }
 
-type Executors = Pick<ReturnType<GraphqlYoga['getEnveloped']>, 'execute' | 'subscribe'>;
 /** What one request is carried out with, handed through graphql-ws. */
-type Request = Executors & { framing: Parameters<typeof framedResponses>[1] };
+type Request = Pick<ReturnType<GraphqlYoga['getEnveloped']>, 'execute'> & {
+  framing: Parameters<typeof framedResponses>[1];
+};
 
-/** Through the same pipeline as over HTTP. */
+/** Through the same pipeline as over HTTP, but that subscriptions go past its wrappers: each message would go through them. */
 async function prepare(
   { yoga, operations }: GraphqlSocketDeps,
   connection: Connection,
@@ -161,7 +165,7 @@ async function prepare(
   const { actor } = connection;
   if (actor === null) throw new Error('An operation came before the sign-in.');
   const params = { query, variables: variables ?? {}, ...(operationName ? { operationName } : {}) };
-  const { schema, parse, validate, contextFactory, execute, subscribe } = yoga.getEnveloped({ actor, params } as never);
+  const { schema, parse, validate, contextFactory, execute } = yoga.getEnveloped({ actor, params } as never);
   try {
     const document = parse(query);
     const errors: readonly GraphQLError[] = validate(schema, document);
@@ -174,7 +178,6 @@ async function prepare(
       contextValue: await contextFactory(),
       rootValue: {
         execute,
-        subscribe,
         framing: { id, sendFrame: (frame) => sendFrame(connection, frame) },
       } satisfies Request,
     };
@@ -215,13 +218,12 @@ function isComplete(message: string): boolean {
 function pingClients(sockets: WebSocketServer): () => void {
   const silent = new WeakSet<WebSocket>();
   sockets.on('connection', (socket: WebSocket) => socket.on('pong', () => silent.delete(socket)));
-  const timer = setInterval(() => {
-    for (const socket of sockets.clients) {
-      if (silent.has(socket)) socket.terminate();
-      silent.add(socket);
-      socket.ping();
-    }
-  }, PING_MS);
+  const ping = (socket: WebSocket) => {
+    if (silent.has(socket)) socket.terminate();
+    silent.add(socket);
+    socket.ping();
+  };
+  const timer = setInterval(() => void inTurn(sockets.clients, ping), PING_MS);
   timer.unref();
   return () => clearInterval(timer);
 }

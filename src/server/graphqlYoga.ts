@@ -3,10 +3,9 @@ import { createYoga, useExecutionCancellation, type YogaServerInstance } from 'g
 import type { Actor } from '#domain/actor.ts';
 import { createContext, type GraphqlDeps } from '#graphql/context.ts';
 import { useEventStream } from './eventStream.ts';
-import type { KeyWatch } from './keyWatch.ts';
 import { useLastEventId } from './lastEventId.ts';
 import { maskError } from './maskError.ts';
-import { useSharedExecution } from './sharedExecution.ts';
+import { type SharedExecution, useSharedExecution } from './sharedExecution.ts';
 import { useTokenLimit } from './tokenLimit.ts';
 
 export const graphqlPath = '/graphql';
@@ -22,7 +21,7 @@ export type GraphqlYoga = YogaServerInstance<Caller, ReturnType<typeof createCon
 /** Parses, validates and executes for both transports. Who calls is decided before it. */
 export function createGraphqlYoga(
   deps: GraphqlDeps & { schema: GraphQLSchema },
-  { keyWatch, closing }: { keyWatch: KeyWatch; closing: () => boolean },
+  { sharedExecution, closing }: { sharedExecution: SharedExecution; closing: () => boolean },
 ): GraphqlYoga {
   const { logger } = deps.operations;
   return createYoga<Caller, ReturnType<typeof createContext>>({
@@ -35,7 +34,7 @@ export function createGraphqlYoga(
       useTokenLimit(),
       useExecutionCancellation(),
       useLastEventId(),
-      useSharedExecution(keyWatch),
+      useSharedExecution(sharedExecution),
       useEventStream(closing),
     ],
     logging: false,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { GraphQLError } from 'graphql';
+import { type ExecutionResult, GraphQLError } from 'graphql';
 import { expectedError } from '#graphql/errors.ts';
 import type { Logger } from '#lib/logger.ts';
 
@@ -24,4 +24,10 @@ export function maskError(error: unknown, logger: Logger): GraphQLError {
   function located(message: string, extensions: GraphQLError['extensions']): GraphQLError {
     return new GraphQLError(message, { nodes: nodes ?? null, path: path ?? null, extensions });
   }
+}
+
+/** The result with what may leave of its errors. */
+export function maskedResult(result: ExecutionResult, logger: Logger): ExecutionResult {
+  if (result.errors === undefined) return result;
+  return { ...result, errors: result.errors.map((error) => maskError(error, logger)) };
 }

@@ -10,6 +10,7 @@ import { createKeyWatch } from './keyWatch.ts';
 import { type Address, listen } from './listen.ts';
 import { createOpenRequests } from './openRequests.ts';
 import { createRoutes, pathOf } from './routes.ts';
+import { createSharedExecution } from './sharedExecution.ts';
 
 export type ServerDeps = GraphqlDeps & {
   schema: GraphQLSchema;
@@ -34,8 +35,9 @@ export function createServer(deps: ServerDeps): Server {
   let isClosing = false;
   const closing = () => isClosing;
   const keyWatch = createKeyWatch(operations);
-  const yoga = createGraphqlYoga(deps, { keyWatch, closing });
-  const graphqlSocket = createGraphqlSocket({ yoga, keyWatch, operations, closing });
+  const sharedExecution = createSharedExecution({ keyWatch, logger: operations.logger });
+  const yoga = createGraphqlYoga(deps, { sharedExecution, closing });
+  const graphqlSocket = createGraphqlSocket({ yoga, sharedExecution, keyWatch, operations, closing });
   const routes = createRoutes({ graphqlHttp: createGraphqlHttp({ yoga, keyWatch, operations }), operations, closing });
 
   const http = createHttpServer((request, response) => {
@@ -44,8 +46,9 @@ export function createServer(deps: ServerDeps): Server {
   });
   const requests = createOpenRequests(http);
 
+  const onBroken = (error: Error) => operations.logger.debug({ err: error }, 'a connection broke');
   http.on('upgrade', (request, socket, head) => {
-    socket.on('error', (error) => operations.logger.debug({ err: error }, 'a connection broke'));
+    socket.on('error', onBroken);
     const path = pathOf(request);
     if (isClosing) refuseUpgrade(socket, '503 Service Unavailable');
     else if (path === graphqlPath) graphqlSocket.handleUpgrade(request, socket, head);

@@ -1,9 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { assertPresent } from '#lib/assertPresent.ts';
 import { freePort } from '#lib/freePort.ts';
 import { createDatabase, type Database } from '#store/database.ts';
 import { startTemporaryPostgres } from '../../tools/temporaryPostgres.ts';
@@ -67,23 +66,23 @@ export async function startSubscribers(
     JSON.stringify({ query: eventsQuery, variables: {}, ...subscribing }),
   ]);
   closers.add('the subscribers', () => void child.kill('SIGKILL'));
-  await message(child);
+  const exit = once(child, 'exit');
+  const message = async () => {
+    const answer = await Promise.race([once(child, 'message'), exit.then(() => null)]);
+    if (answer === null) throw new Error('the subscribers have ended');
+    return answer[0] as unknown;
+  };
+  await message();
   return {
     async report() {
       child.send('report');
-      return (await message(child)) as SubscribersReport;
+      return (await message()) as SubscribersReport;
     },
     async close() {
-      const exit = once(child, 'exit');
       child.disconnect();
       await exit;
     },
   };
-}
-
-async function message(child: ChildProcess): Promise<unknown> {
-  const ended = once(child, 'exit').then(() => Promise.reject(new Error('the subscribers have ended')));
-  return assertPresent(((await Promise.race([once(child, 'message'), ended])) as unknown[])[0], 'a message');
 }
 
 /** When the events with these labels were committed, by the clock of this host, in milliseconds since 1970. */

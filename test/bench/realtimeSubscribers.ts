@@ -10,8 +10,8 @@ export type Subscribing = {
 };
 
 /**
- * A program of its own: so many connections with one subscription each. It tells its parent `ready` when all are signed in and have
- * subscribed, and on `report` when each of them heard of each label (`bench-1` and so on), in milliseconds since 1970.
+ * A program of its own: so many connections with one subscription each. It tells its parent `ready` when all are signed in and their
+ * subscriptions were read, and on `report` when each of them heard of each label (`bench-1` and so on), in milliseconds since 1970.
  */
 export type SubscribersReport = Record<string, number[]>;
 
@@ -36,7 +36,7 @@ function subscribe(): Promise<void> {
     const text = message.toString('latin1');
     if (text.includes('"connection_ack"')) {
       say({ type: 'subscribe', id: '1', payload: { query, variables } });
-      // Answered behind the subscription.
+      // Answered when the subscription was read; it may begin a little later.
       say({ type: 'ping' });
     } else if (text.includes('"pong"')) resolve();
     else if (text.includes('"error')) reject(new Error(text));

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionArgs } from 'graphql';
@@ -12,7 +13,10 @@ import { WebSocketServer } from 'ws';
 type Message = { events: object[]; cursor: string };
 type Executors = { execute: (args: ExecutionArgs) => never; subscribe: (args: ExecutionArgs) => never };
 
-const pubSub = createPubSub<{ events: [Message] }>();
+// A thousand listeners are meant: Node warns of more than ten.
+const eventTarget = new EventTarget();
+setMaxListeners(0, eventTarget);
+const pubSub = createPubSub<{ events: [Message] }>({ eventTarget: eventTarget as never });
 const yoga = createYoga({
   logging: false,
   schema: createSchema({

@@ -94,6 +94,27 @@ describe('the feed', () => {
     expect(queries).toHaveLength(1);
   });
 
+  test('tells a crowd everything in order, and takes none of it for slow whose turn comes late', async () => {
+    const { feed, read, write } = await setUp({ maxWaitingEvents: 20 });
+    const crowd = Array.from({ length: 150 }, () => read(feed.encode(0n)));
+    const labels = numbers(60);
+    const told = crowd.map((reading) => reading.labels(labels.length));
+    for (const label of labels) await write(label);
+    for (const one of await Promise.all(told)) expect(one).toEqual(labels);
+  });
+
+  test('tells a consumer that asks twice at once in turn', async () => {
+    const { read, write, feed } = await setUp();
+    const reading = read(feed.encode(0n));
+    await write('first');
+    expect(await reading.labels(1)).toEqual(['first']);
+    const both = [reading.labels(1), reading.labels(1)];
+    await write('one');
+    expect(await both[0]).toEqual(['one']);
+    await write('two');
+    expect(await both[1]).toEqual(['two']);
+  });
+
   test('filters, and lets the cursor pass what was filtered out', async () => {
     const { feed, read, write, projectId } = await setUp({ heartbeatMs: 40 });
     const reading = read(feed.encode(0n), {

@@ -4,7 +4,7 @@ import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { expected, notFound, requireActor } from '../errors.ts';
 import { idOf, nounOf } from '../globalId.ts';
-import { endable } from './endable.ts';
+import { beginningWith } from './beginningWith.ts';
 import { messageTypes, ofTheActorsProject } from './messages.ts';
 
 type Snapshot = { kind: 'snapshot'; clusterId: string; cursor: string };
@@ -48,7 +48,7 @@ builder.subscriptionField('cluster', (t) =>
     subscribe: async (_root, { id, after = null }, context) => {
       const clusterId = await requireCluster(context, id);
       return after === null
-        ? endable((signal) => snapshotThenFollow(context, { clusterId, signal }))
+        ? beginningWith(() => snapshotThenFollow(context, clusterId))
         : expected(() => follow(context, { clusterId, after }));
     },
     resolve: (message, _args, context) => ofTheActorsProject(context, message as ClusterMessageFacts),
@@ -64,20 +64,17 @@ async function requireCluster(context: Context, globalId: string): Promise<strin
 }
 
 /** The cursor comes first: what is committed while the snapshot is read is told again after it, and nothing falls between. */
-async function* snapshotThenFollow(
-  context: Context,
-  { clusterId, signal }: { clusterId: string; signal: AbortSignal },
-): AsyncGenerator<ClusterMessageFacts, void> {
+async function snapshotThenFollow(context: Context, clusterId: string) {
   const cursor = await context.feed.cursorNow(requireActor(context).projectId);
-  yield { kind: 'snapshot', clusterId, cursor };
-  yield* follow(context, { clusterId, after: cursor, signal });
+  const first: ClusterMessageFacts = { kind: 'snapshot', clusterId, cursor };
+  return { first, rest: follow(context, { clusterId, after: cursor }) };
 }
 
 function follow(
   context: Context,
-  { clusterId, ...from }: { clusterId: string; after: string; signal?: AbortSignal },
-): AsyncIterable<FeedMessage> {
+  { clusterId, after }: { clusterId: string; after: string },
+): AsyncIterable<ClusterMessageFacts, void> {
   const { projectId } = requireActor(context);
   const filter = { key: `cluster ${clusterId}`, wants: (event: LoggedEvent) => event.clusterId === clusterId };
-  return context.feed.subscribe({ ...from, projectId, filter });
+  return context.feed.subscribe({ after, projectId, filter });
 }

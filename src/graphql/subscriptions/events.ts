@@ -1,9 +1,9 @@
-import type { FeedMessage, Subscription } from '#events/subscription.ts';
+import type { EventFilter, FeedMessage } from '#events/subscription.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { expected, requireActor } from '../errors.ts';
-import { EventFilter, feedFilter } from '../types/Event.ts';
-import { endable } from './endable.ts';
+import { EventFilter as EventFilterInput, feedFilter } from '../types/Event.ts';
+import { beginningWith } from './beginningWith.ts';
 import { messageTypes, ofTheActorsProject } from './messages.ts';
 
 const EventMessage = builder.unionType('EventMessage', {
@@ -21,27 +21,25 @@ builder.subscriptionField('events', (t) =>
         type: 'Cursor',
         description: 'Begin behind this cursor. Left out: from now on, said by a Heartbeat with the cursor of now.',
       }),
-      filter: t.arg({ type: EventFilter, description: 'Which events to tell; all when left out.' }),
+      filter: t.arg({ type: EventFilterInput, description: 'Which events to tell; all when left out.' }),
     },
     subscribe: (_root, { after = null, filter }, context) => {
       const wanted = feedFilter(filter ?? {});
       return after === null
-        ? endable((signal) => fromNowOn(context, { filter: wanted, signal }))
+        ? beginningWith(() => fromNowOn(context, wanted))
         : expected(() => follow(context, { after, filter: wanted }));
     },
     resolve: (message, _args, context) => ofTheActorsProject(context, message as FeedMessage),
   }),
 );
 
-type Start = Pick<Subscription, 'filter' | 'signal'>;
-
 /** The cursor comes first: a client whose connection is lost before anything has happened can come back with it. */
-async function* fromNowOn(context: Context, start: Start): AsyncGenerator<FeedMessage, void> {
+async function fromNowOn(context: Context, filter: EventFilter) {
   const cursor = await context.feed.cursorNow(requireActor(context).projectId);
-  yield { kind: 'heartbeat', cursor, at: context.operations.clock.now() };
-  yield* follow(context, { ...start, after: cursor });
+  const first: FeedMessage = { kind: 'heartbeat', cursor, at: context.operations.clock.now() };
+  return { first, rest: follow(context, { after: cursor, filter }) };
 }
 
-function follow(context: Context, start: Start & { after: string }): AsyncIterable<FeedMessage> {
+function follow(context: Context, start: { after: string; filter: EventFilter }): AsyncIterable<FeedMessage, void> {
   return context.feed.subscribe({ ...start, projectId: requireActor(context).projectId });
 }

@@ -151,9 +151,12 @@ export function eventCondition({
   };
 }
 
+const everything: FeedFilter = { key: 'everything', wants: () => true };
+
 /** The same filter for events that are already here. */
 export function feedFilter(input: EventFilterInput): FeedFilter {
   const { clusterIds, types, operationId, toStatuses } = input;
+  if ([clusterIds, types, operationId, toStatuses].every((given) => given == null)) return everything;
   const clusters = clusterIds == null ? null : new Set<string | null>(idsOf('Cluster', clusterIds));
   const wantedTypes = types == null ? null : new Set(types);
   const operation = operationId == null ? null : { id: idOf('Operation', operationId) };
