@@ -10,6 +10,9 @@ export default defineConfig({
     globalSetup: ['test/support/postgresServer.ts'],
     reporters: ['default', new ClosingLineReporter({ failOnSkip: process.env.CI === 'true' })],
     pool: 'forks',
+    // The tests mostly wait for servers: one at a time would leave the processors idle.
+    minWorkers: 1,
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,
