@@ -11,7 +11,6 @@ export default defineConfig({
     reporters: ['default', new ClosingLineReporter({ failOnSkip: process.env.CI === 'true' })],
     pool: 'forks',
     // The tests mostly wait for servers: one at a time would leave the processors idle.
-    minWorkers: 1,
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
