@@ -95,11 +95,12 @@ describe('the feed', () => {
   });
 
   test('tells a crowd everything in order, and takes none of it for slow whose turn comes late', async () => {
-    const { feed, read, write } = await setUp({ maxWaitingEvents: 20 });
+    // Two pages of the reader may wait, and there are more.
+    const { feed, read, write } = await setUp({ maxWaitingEvents: 1000 });
     const crowd = Array.from({ length: 150 }, () => read(feed.encode(0n)));
-    const labels = numbers(60);
+    const labels = numbers(2000);
     const told = crowd.map((reading) => reading.labels(labels.length));
-    for (const label of labels) await write(label);
+    for (let from = 0; from < labels.length; from += 100) await write(...labels.slice(from, from + 100));
     for (const one of await Promise.all(told)) expect(one).toEqual(labels);
   });
 

@@ -231,7 +231,7 @@ describe('dropInstances', () => {
     for (const id of [...(await idsOf(other, 'orders-2')), crypto.randomUUID()]) {
       await expect(drop(subject, [id])).rejects.toMatchObject({
         code: 'NOT_FOUND',
-        message: 'The instance does not exist in this project.',
+        message: 'The instance is none of cluster "orders".',
       });
     }
     const single = await activeCluster(grove, 1);
