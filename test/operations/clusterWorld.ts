@@ -1,6 +1,8 @@
+import { assertPresent } from '#lib/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { runOperation } from '#operations/runOperation.ts';
+import { settleCluster } from '#operations/settleCluster.ts';
 import type { TestOperations } from '../support/operations.ts';
 
 export const once = { idempotencyKey: null, expectedVersion: null };
@@ -23,6 +25,21 @@ export const clusterOf = ({ deps }: TestOperations, id: string) =>
     where: { id },
     include: { instances: { where: { removedAt: null }, orderBy: { name: 'asc' } } },
   });
+
+export async function instanceNamed(grove: TestOperations, { clusterId }: TestCluster, name: string) {
+  const { instances } = await clusterOf(grove, clusterId);
+  return assertPresent(
+    instances.find((instance) => instance.name === name),
+    name,
+  );
+}
+
+/** An instance with the data of a primary reports that its server is down. */
+export async function losePrimary(grove: TestOperations, cluster: TestCluster, name = 'orders-1'): Promise<void> {
+  const { id } = await instanceNamed(grove, cluster, name);
+  await grove.machines.observe(id, { serving: false, role: 'PRIMARY' });
+  await settleCluster(grove.deps, cluster.clusterId);
+}
 
 export const operationOf = ({ deps }: TestOperations, id: string) =>
   deps.db.operation.findUniqueOrThrow({ where: { id }, include: { steps: { orderBy: { position: 'asc' } } } });

@@ -12,7 +12,17 @@ import { runOperation } from '#operations/runOperation.ts';
 import { settleCluster } from '#operations/settleCluster.ts';
 import { ProviderError } from '#providers/provider.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
-import { activeCluster, clusterOf, eventsOf, never, once, operationOf, type TestCluster } from './clusterWorld.ts';
+import {
+  activeCluster,
+  clusterOf,
+  eventsOf,
+  instanceNamed,
+  losePrimary,
+  never,
+  once,
+  operationOf,
+  type TestCluster,
+} from './clusterWorld.ts';
 
 let grove: TestOperations;
 let cluster: TestCluster;
@@ -26,13 +36,7 @@ beforeEach(async () => {
   grove.machines.calls.length = 0;
 });
 
-const idOf = async (name: string) => {
-  const { instances } = await clusterOf(grove, cluster.clusterId);
-  return assertPresent(
-    instances.find((instance) => instance.name === name),
-    name,
-  ).id;
-};
+const idOf = async (name: string) => (await instanceNamed(grove, cluster, name)).id;
 const ask = async (input: object) =>
   (await accept(grove.deps, cluster.actor, promoteInstance, { clusterId: cluster.clusterId, ...input }, once))
     .operationId;
@@ -47,10 +51,7 @@ const standing = async () => {
   );
   return { primary: instances.find(({ id }) => id === primaryInstanceId)?.name, roles };
 };
-const loseThePrimary = async () => {
-  await grove.machines.observe(await idOf('orders-1'), { serving: false, role: 'PRIMARY' });
-  await settleCluster(grove.deps, cluster.clusterId);
-};
+const loseThePrimary = () => losePrimary(grove, cluster);
 const failAt = (call: string, error: Error) =>
   grove.machines.interfere(async (made) => {
     if (made === call) throw error;

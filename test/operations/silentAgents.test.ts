@@ -4,9 +4,17 @@ import { assertPresent } from '#lib/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
 import { promoteInstance } from '#operations/promoteInstance.ts';
 import { runOperation } from '#operations/runOperation.ts';
-import { settleCluster } from '#operations/settleCluster.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
-import { activeCluster, clusterOf, never, once, operationOf, type TestCluster } from './clusterWorld.ts';
+import {
+  activeCluster,
+  clusterOf,
+  instanceNamed,
+  losePrimary,
+  never,
+  once,
+  operationOf,
+  type TestCluster,
+} from './clusterWorld.ts';
 
 let grove: TestOperations;
 let cluster: TestCluster;
@@ -20,18 +28,14 @@ beforeEach(async () => {
   grove.machines.calls.length = 0;
 });
 
-const instanceNamed = async (name: string) =>
-  assertPresent(
-    (await clusterOf(grove, cluster.clusterId)).instances.find((instance) => instance.name === name),
-    name,
-  );
+const idOf = async (name: string) => (await instanceNamed(grove, cluster, name)).id;
 const promote = async (input: object) => {
   const asked = { clusterId: cluster.clusterId, ...input };
   const { operationId } = await accept(grove.deps, cluster.actor, promoteInstance, asked, once);
   await runOperation(grove.deps, operationId, never);
   return await operationOf(grove, operationId);
 };
-const planned = async () => promote({ mode: 'PLANNED', instanceId: (await instanceNamed('orders-2')).id });
+const planned = async () => promote({ mode: 'PLANNED', instanceId: await idOf('orders-2') });
 const wantedPrimary = async () => {
   const { instances, primaryInstanceId } = await clusterOf(grove, cluster.clusterId);
   return instances.find(({ id }) => id === primaryInstanceId)?.name;
@@ -40,10 +44,7 @@ const silentAt = (...calls: string[]) =>
   grove.machines.interfere(async (made) => {
     if (calls.includes(made)) throw new AgentSilent('AGENT_SILENT', `Nobody answers: ${made}.`, { retryable: true });
   });
-const isDown = async (name: string) => {
-  await grove.machines.observe((await instanceNamed(name)).id, { serving: false, role: 'PRIMARY' });
-  await settleCluster(grove.deps, cluster.clusterId);
-};
+const isDown = (name: string) => losePrimary(grove, cluster, name);
 
 describe('an agent that does not answer while the cluster takes no writes', () => {
   test('is started anew, and its answer is taken', async () => {
@@ -99,8 +100,8 @@ describe('an agent that does not answer while the cluster takes no writes', () =
       await isDown('orders-2');
       const { result } = await promote({ mode: 'FAILOVER', acceptDataLoss: true });
       expect(result).toMatchObject({
-        fromId: (await instanceNamed('orders-2')).id,
-        toId: (await instanceNamed('orders-3')).id,
+        fromId: await idOf('orders-2'),
+        toId: await idOf('orders-3'),
       });
       expect(grove.machines.calls.slice(0, 3)).toEqual(['fence orders-2', 'elect', 'promote orders-3']);
     },
@@ -111,7 +112,7 @@ describe('an agent that does not answer while the cluster takes no writes', () =
     const promotion = assertPresent(engine.promotion, 'promotion');
     const mute = { ...promotion, promote: async () => ({ promoted: true as const, tookMs: 1 }) };
     const deps = { ...grove.deps, engines: { fake: { ...engine, promotion: mute } } };
-    const input = { clusterId: cluster.clusterId, mode: 'PLANNED', instanceId: (await instanceNamed('orders-2')).id };
+    const input = { clusterId: cluster.clusterId, mode: 'PLANNED', instanceId: await idOf('orders-2') };
     const { operationId } = await accept(grove.deps, cluster.actor, promoteInstance, input, once);
     await runOperation(deps, operationId, never);
     expect(await operationOf(grove, operationId)).toMatchObject({

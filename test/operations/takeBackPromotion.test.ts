@@ -1,13 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { AgentCommandFailed } from '#engines/engine.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
 import { promoteInstance } from '#operations/promoteInstance.ts';
 import { retryOperation } from '#operations/retryOperation.ts';
 import { runOperation } from '#operations/runOperation.ts';
-import { settleCluster } from '#operations/settleCluster.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
-import { activeCluster, clusterOf, never, once, operationOf, type TestCluster } from './clusterWorld.ts';
+import {
+  activeCluster,
+  clusterOf,
+  instanceNamed,
+  losePrimary,
+  never,
+  once,
+  operationOf,
+  type TestCluster,
+} from './clusterWorld.ts';
 
 let grove: TestOperations;
 let cluster: TestCluster;
@@ -21,17 +28,7 @@ beforeEach(async () => {
   grove.machines.calls.length = 0;
 });
 
-const idOf = async (name: string) => {
-  const { instances } = await clusterOf(grove, cluster.clusterId);
-  return assertPresent(
-    instances.find((instance) => instance.name === name),
-    name,
-  ).id;
-};
-const lose = async (name: string) => {
-  await grove.machines.observe(await idOf(name), { serving: false, role: 'PRIMARY' });
-  await settleCluster(grove.deps, cluster.clusterId);
-};
+const lose = (name: string) => losePrimary(grove, cluster, name);
 const ask = async (mode: 'PLANNED' | 'FAILOVER') => {
   if (mode === 'FAILOVER') await lose('orders-1');
   const input = { clusterId: cluster.clusterId, mode };
@@ -149,7 +146,7 @@ describe('a promotion that ends badly before anybody was told to become the prim
     const operationId = await ask('FAILOVER');
     const { db } = grove.deps;
     const died = new AbortController();
-    const target = await idOf('orders-2');
+    const target = (await instanceNamed(grove, cluster, 'orders-2')).id;
     grove.machines.interfere(async (made) => {
       if (made === 'elect') {
         // What a choice leaves whose step is not recorded as done.
