@@ -115,10 +115,14 @@ function watch(
   const onStopping = () => run.stop(new WorkerStopping());
   if (stopping.aborted) onStopping();
   stopping.addEventListener('abort', onStopping);
-  after(Math.max(0, operation.deadlineAt.getTime() - clock.now().getTime()), () => {
+  const onDeadline = () => {
     if (run.definition.outlastsDeadline && isPastReturn(run.definition, run.steps.values())) return;
     run.stop(new DeadlinePassed(operation.deadlineAt, run.waiting.inWords()));
-  });
+  };
+  const leftMs = operation.deadlineAt.getTime() - clock.now().getTime();
+  // One that comes too late begins nothing.
+  if (leftMs <= 0) onDeadline();
+  else after(leftMs, onDeadline);
   let cancelling = false;
   const onCancelled = ({ status, cancelReason }: Pick<Operation, 'status' | 'cancelReason'>) => {
     if (cancelling || !isCancelling(status)) return;
