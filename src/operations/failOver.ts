@@ -1,17 +1,17 @@
 import type { InstanceFacts } from '#domain/facts.ts';
 import { wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import { AgentSilent, type Election, type PromotionOutcome } from '#engines/engine.ts';
+import type { Election, PromotionOutcome } from '#engines/engine.ts';
 import { answered } from './answered.ts';
 import type { BroughtBack } from './bringBack.ts';
 import type { RunContext, StepContext } from './operation.ts';
 import type { PromoteInstanceInput } from './promotionInput.ts';
 import {
   instanceOf,
+  knownOutcome,
   type PromotionResult,
   promotionOf,
   promotionSteps,
-  promotionUnknown,
   settleGroup,
   wantAsPrimary,
 } from './promotionSteps.ts';
@@ -30,9 +30,7 @@ export async function failOver({ step }: RunContext, input: PromoteInstanceInput
   const writeGapMs = await step(promotionSteps.promote, async (context) => {
     if (toId === null) return giveUp(context, fromId, election.reason);
     const to = instanceOf(context, toId);
-    const outcome = await (election.resumes ? resume(context, to) : promote(context, to)).catch((error: unknown) => {
-      throw error instanceof AgentSilent ? promotionUnknown(to) : error;
-    });
+    const outcome = await knownOutcome(to, election.resumes ? resume(context, to) : promote(context, to));
     if (!outcome.promoted) throw new StepFailure('NOT_PROMOTED', outcome.reason, { retryable: true });
     return { ms: goneSince === null ? null : Math.max(0, Date.now() - goneSince) };
   });

@@ -6,11 +6,11 @@ import type { RunContext, StepContext } from './operation.ts';
 import type { PromoteInstanceInput } from './promotionInput.ts';
 import {
   instanceOf,
+  knownOutcome,
   type MoveRecord,
   type PromotionResult,
   promotionOf,
   promotionSteps,
-  promotionUnknown,
   settleGroup,
   wantAsPrimary,
 } from './promotionSteps.ts';
@@ -79,10 +79,9 @@ async function promote(context: StepContext, { fromId, toId }: Handed, stopped: 
     return { promoted: false, reason: `${instanceOf(context, fromId).name} did not stop in order in time.` };
   }
   const to = instanceOf(context, toId);
-  const outcome = await answered(context, to, (patient) => promotionOf(context).promote(patient, to, stopped)).catch(
-    (error: unknown) => {
-      throw error instanceof AgentSilent ? promotionUnknown(to) : error;
-    },
+  const outcome = await knownOutcome(
+    to,
+    answered(context, to, (patient) => promotionOf(context).promote(patient, to, stopped)),
   );
   if (!outcome.promoted) return outcome;
   return { promoted: true, writeGapMs: Math.max(0, Date.now() - stopped.endedAt + stopped.tookMs) };

@@ -1,7 +1,7 @@
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import type { Promotion, PromotionMode } from '#engines/engine.ts';
+import { AgentSilent, type Promotion, type PromotionMode, type PromotionOutcome } from '#engines/engine.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import type { JsonObject } from '#lib/json.ts';
 import { answeringWithin } from './answered.ts';
@@ -72,11 +72,23 @@ export async function wantAsPrimary({ cluster, change }: StepContext, primaryIns
 }
 
 /** It was told to become the primary, and nobody knows whether it did. It stays wanted as such: whoever promotes another fences it off first. */
-export const promotionUnknown = ({ name }: Pick<InstanceFacts, 'name'>): StepFailure =>
+const promotionUnknown = ({ name }: Pick<InstanceFacts, 'name'>): StepFailure =>
   new StepFailure(
     'PROMOTION_UNKNOWN',
     `${name} was told to become the primary and does not say whether it has. Bring it back and retry this, or promote another with FAILOVER, which fences it off first.`,
   );
+
+/** What became of the instance that was told to become the primary. Throws PROMOTION_UNKNOWN where it does not say. */
+export async function knownOutcome(
+  to: Pick<InstanceFacts, 'name'>,
+  outcome: Promise<PromotionOutcome>,
+): Promise<PromotionOutcome> {
+  try {
+    return await outcome;
+  } catch (error) {
+    throw error instanceof AgentSilent ? promotionUnknown(to) : error;
+  }
+}
 
 /** The new primary reports that it is one; from here on its status is what its agent observes. */
 async function isPrimaryNow(context: StepContext, { id, name }: InstanceFacts): Promise<void> {

@@ -3,14 +3,8 @@ import {
   ClusterStatusError,
   ForbiddenError,
   IdempotencyConflictError,
-  InstanceNotPromotableError,
   InvalidInputError,
-  NoPrimaryError,
   NotFoundError,
-  PrimaryHealthyError,
-  PromotionUnsupportedError,
-  ReplicasUnseenError,
-  ReplicaTooFarBehindError,
   StaleVersionError,
 } from '#domain/errors.ts';
 import type { PromotionMode as PromotionModeName } from '#engines/engine.ts';
@@ -27,6 +21,7 @@ import {
   idempotencyKeyDescription,
   planDescription,
 } from './fieldDescriptions.ts';
+import { promotionRefusals } from './promotionRefusals.ts';
 
 const PromoteInstancePayload = acceptedPayload(
   'PromoteInstancePayload',
@@ -37,12 +32,7 @@ const PromoteInstanceResult = changeResult('promoteInstance', PromoteInstancePay
   NotFoundError,
   ClusterBusyError,
   ClusterStatusError,
-  PromotionUnsupportedError,
-  InstanceNotPromotableError,
-  ReplicaTooFarBehindError,
-  ReplicasUnseenError,
-  PrimaryHealthyError,
-  NoPrimaryError,
+  ...promotionRefusals,
   StaleVersionError,
   InvalidInputError,
   IdempotencyConflictError,

@@ -2,14 +2,8 @@ import {
   ClusterBusyError,
   ClusterStatusError,
   ForbiddenError,
-  InstanceNotPromotableError,
-  NoPrimaryError,
   NotFoundError,
   OperationNotRetryableError,
-  PrimaryHealthyError,
-  PromotionUnsupportedError,
-  ReplicasUnseenError,
-  ReplicaTooFarBehindError,
 } from '#domain/errors.ts';
 import { retryOperation } from '#operations/retryOperation.ts';
 import { builder } from '../builder.ts';
@@ -17,6 +11,7 @@ import { requireActor } from '../errors.ts';
 import { requireIdOf } from '../globalId.ts';
 import { acceptedPayload } from './acceptedPayload.ts';
 import { operationIdDescription } from './fieldDescriptions.ts';
+import { promotionRefusals } from './promotionRefusals.ts';
 
 const RetryOperationPayload = acceptedPayload('RetryOperationPayload', 'The operation runs again.');
 
@@ -32,12 +27,7 @@ builder.mutationField('retryOperation', (t) =>
         OperationNotRetryableError,
         ClusterBusyError,
         ClusterStatusError,
-        PromotionUnsupportedError,
-        InstanceNotPromotableError,
-        ReplicaTooFarBehindError,
-        ReplicasUnseenError,
-        PrimaryHealthyError,
-        NoPrimaryError,
+        ...promotionRefusals,
         ForbiddenError,
       ],
     },

@@ -1,5 +1,5 @@
 import { builder } from '../builder.ts';
-import { requireActor } from '../errors.ts';
+import { instanceWithId } from './instanceWithId.ts';
 import type { OperationResultFacts } from './operationResultFacts.ts';
 
 type RestartedFacts = { instanceId: string; downMs: number | null };
@@ -10,11 +10,7 @@ const InstanceRestarted = builder.objectRef<RestartedFacts>('InstanceRestarted')
     instance: t.prismaField({
       type: 'Instance',
       description: 'The instance.',
-      resolve: (query, { instanceId }, _args, context) =>
-        context.db.instance.findUniqueOrThrow({
-          ...query,
-          where: { id: instanceId, projectId: requireActor(context).projectId },
-        }),
+      resolve: instanceWithId,
     }),
     downMs: t.exposeInt('downMs', {
       nullable: true,

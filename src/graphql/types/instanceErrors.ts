@@ -7,8 +7,8 @@ import {
 } from '#domain/instanceErrors.ts';
 import { builder } from '../builder.ts';
 import { describedEnum } from '../describedEnum.ts';
-import { requireActor } from '../errors.ts';
 import { ErrorInterface } from './Error.ts';
+import { instanceWithId } from './instanceWithId.ts';
 
 const interfaces = [ErrorInterface];
 
@@ -41,11 +41,7 @@ builder.objectType(InstanceStatusError, {
     instance: t.prismaField({
       type: 'Instance',
       description: 'The instance.',
-      resolve: (query, { instanceId }, _args, context) =>
-        context.db.instance.findUniqueOrThrow({
-          ...query,
-          where: { id: instanceId, projectId: requireActor(context).projectId },
-        }),
+      resolve: instanceWithId,
     }),
     status: t.exposeString('status', { description: 'The status that it had.' }),
   }),
@@ -69,11 +65,7 @@ builder.objectType(PrimaryNotDroppableError, {
     instance: t.prismaField({
       type: 'Instance',
       description: 'The primary.',
-      resolve: (query, { instanceId }, _args, context) =>
-        context.db.instance.findUniqueOrThrow({
-          ...query,
-          where: { id: instanceId, projectId: requireActor(context).projectId },
-        }),
+      resolve: instanceWithId,
     }),
   }),
 });
