@@ -36,6 +36,9 @@ const backupQueue = 'backup';
 /** A worker that gives no sign for this long is dead; the least that pg-boss allows. */
 const heartbeatSeconds = 10;
 
+/** How often a worker gives that sign: a store that was away for almost as long as it may miss does not cost the worker its job. */
+const heartbeatRefreshSeconds = 2;
+
 /** How much later than its operation a job expires: first comes its deadline, and then what it made is taken back. */
 const expiryMarginSeconds = 120;
 
@@ -102,7 +105,12 @@ class BossJobs implements Jobs {
   async workOperations(handler: (job: OperationJob, signal: AbortSignal) => Promise<void>): Promise<void> {
     await this.#boss.work<OperationJob>(
       queue,
-      { localConcurrency: this.#concurrency, pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 2 },
+      {
+        localConcurrency: this.#concurrency,
+        pollingIntervalSeconds: 1,
+        notifyPollingIntervalSeconds: 2,
+        heartbeatRefreshSeconds,
+      },
       async ([job]) => {
         if (job) await handler(job.data, job.signal);
       },

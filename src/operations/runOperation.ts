@@ -1,8 +1,10 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Actor } from '#domain/actor.ts';
 import { isCancelling, isFinished, startedStatus } from '#domain/operationStatus.ts';
 import { type Change, transact } from '#events/transact.ts';
 import type { Operation } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
+import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import { definitionOf } from './definitions.ts';
 import type { OperationDeps } from './deps.ts';
@@ -15,12 +17,28 @@ import { createStepRunner } from './stepRunner.ts';
 import { CancelRequested, DeadlinePassed, WorkerStopping } from './stop.ts';
 import { createWaiting } from './waiting.ts';
 
+/** Between two looks whether the store is back. */
+const storeAwayPauseMs = 500;
+
 /**
- * Runs an accepted operation to its end, or goes on where a worker left it. Returns when the operation has ended or belongs to
- * another worker; throws when it is to be taken up again (this process stops, or the store is away).
+ * Runs an accepted operation to its end, or goes on where a worker left it, also where this one lost the store for a while. Returns
+ * when the operation has ended or belongs to another worker; throws when it is to be taken up again by another run.
  * @param stopping aborted when this process is to let go of it
  */
 export async function runOperation(deps: OperationDeps, operationId: string, stopping: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      return await runUntilLost(deps, operationId, stopping);
+    } catch (error) {
+      if (stopping.aborted || !isStoreUnavailable(error)) throw error;
+      deps.logger.debug({ operationId, err: error }, 'operation waits for the store');
+      await pause(storeAwayPauseMs, undefined, { signal: stopping });
+    }
+  }
+}
+
+/** As runOperation, but throws when the store is away. */
+async function runUntilLost(deps: OperationDeps, operationId: string, stopping: AbortSignal): Promise<void> {
   const run = await takeUp(deps, operationId);
   if (!run) return;
   const { attempt, kind } = run.operation;

@@ -36,6 +36,9 @@ async function activeCluster() {
   return created;
 }
 
+/** What PostgreSQL says to a session that it ends. */
+const storeLost = () => Object.assign(new Error('terminating connection'), { code: '57P01' });
+
 const operation = (id: string) =>
   grove.deps.db.operation.findUniqueOrThrow({ where: { id }, include: { steps: { orderBy: { position: 'asc' } } } });
 const cluster = (id: string) =>
@@ -114,6 +117,29 @@ describe('running an operation', () => {
     await runOperation(grove.deps, operationId, never);
     expect(grove.machines.calls.slice(before)).toEqual(['join orders-2', 'verify']);
     expect(await operation(operationId)).toMatchObject({ status: 'SUCCEEDED', attempt: 2 });
+  });
+
+  test('goes on by itself when the store is back', async () => {
+    const { operationId } = await acceptedCreate();
+    let losses = 2;
+    grove.machines.interfere(async (call) => {
+      if (call === 'join orders-2' && losses-- > 0) throw storeLost();
+    });
+    await runOperation(grove.deps, operationId, never);
+    expect(await operation(operationId)).toMatchObject({ status: 'SUCCEEDED', attempt: 3 });
+    expect(grove.machines.calls.filter((call) => call === 'bootstrap orders-1')).toHaveLength(1);
+  });
+
+  test('waits for the store no longer than its worker may', async () => {
+    const { operationId } = await acceptedCreate();
+    const stopping = new AbortController();
+    grove.machines.interfere(async (call) => {
+      if (call !== 'join orders-2') return;
+      setTimeout(() => stopping.abort(), 50);
+      throw storeLost();
+    });
+    await expect(runOperation(grove.deps, operationId, stopping.signal)).rejects.toThrow('aborted');
+    expect(await operation(operationId)).toMatchObject({ status: 'RUNNING', attempt: 1 });
   });
 
   test('of a worker that was overtaken writes no more', async () => {
