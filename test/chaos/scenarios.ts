@@ -8,6 +8,8 @@ import {
   addInstancesCancelled,
   backupClusterCancelled,
   createClusterCancelled,
+  promoteInstanceCancelled,
+  promoteInstanceGivenBack,
   restoreClusterFailed,
   verifyBackupCancelled,
   verifyBackupFailed,
@@ -132,4 +134,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   restoreClusterFailed,
   verifyBackupFailed,
   verifyBackupCancelled,
+  promoteInstanceGivenBack,
+  promoteInstanceCancelled,
 };

@@ -1,11 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { assertPresent } from '#lib/assertPresent.ts';
 import type { Shape } from '../support/apiClient.ts';
-import { createdCluster, operationEnd, readCluster, retryOperation, uuidOf } from '../support/clusterCalls.ts';
+import { createdCluster, operationEnd, readCluster, retryOperation } from '../support/clusterCalls.ts';
 import { createGroveHome, type GroveHome } from '../support/groveProcess.ts';
-import { processesOf, processTree } from '../support/processTree.ts';
-import { promotionResult, requestPromotion } from '../support/promotionCalls.ts';
+import { freezeReplay, promotionResult, requestPromotion } from '../support/promotionCalls.ts';
 
 let home: GroveHome;
 beforeEach(async () => {
@@ -18,12 +15,10 @@ test('a planned promotion that gave the writes back is retried once its cause is
   const clusterId = await createdCluster(client, { name: 'orders', instanceCount: 2 });
   const { instances } = await readCluster(client, clusterId);
   const { id: instanceId } = instances.nodes.find(({ name }: Shape) => name === 'orders-2');
-  const replay = await replayOf(instanceId);
-  // It still receives, but replays nothing any more.
-  process.kill(replay, 'SIGSTOP');
+  const { thaw } = await freezeReplay(instanceId);
   const { operation } = await requestPromotion(client, { clusterId, instanceId, mode: 'PLANNED' });
   const end = await operationEnd(client, operation.id);
-  process.kill(replay, 'SIGCONT');
+  thaw();
   expect(end).toMatchObject({ status: 'FAILED', error: { code: 'WRITES_GIVEN_BACK' } });
   const isWhole = async () => (await readCluster(client, clusterId)).health.level;
   await expect.poll(isWhole, { timeout: 30_000 }).toBe('HEALTHY');
@@ -38,14 +33,3 @@ test('a planned promotion that gave the writes back is retried once its cause is
   });
   expect(await readCluster(client, clusterId)).toMatchObject({ status: 'ACTIVE', primary: { name: 'orders-2' } });
 }, 120_000);
-
-/** The process of an instance's server that replays what it receives. */
-async function replayOf(instanceId: string): Promise<number> {
-  const title = /^postgres: .*startup recovering/;
-  const find = () =>
-    processesOf(uuidOf(instanceId))
-      .flatMap(({ pid }) => processTree(pid))
-      .find(({ pid }) => title.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')));
-  await expect.poll(find).toBeDefined();
-  return assertPresent(find(), 'the process that replays').pid;
-}

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { ApiClient, Shape } from './apiClient.ts';
 import { operationEnd, uuidOf } from './clusterCalls.ts';
 import type { GroveHome } from './groveProcess.ts';
-import { killAll, processesOf } from './processTree.ts';
+import { killAll, processesOf, processTree } from './processTree.ts';
 
 const errorFields = /* GraphQL */ `... on Error { code message }`;
 
@@ -72,6 +74,20 @@ export async function loseInstance(
   await killAll(processesOf(uuid));
   await killAll(processesOf(uuid));
   return { restore: () => rename(`${file}.away`, file) };
+}
+
+/** Until `thaw`, an instance's server goes on receiving what the primary sends, and replays nothing of it. */
+export async function freezeReplay(instanceId: string): Promise<{ thaw(): void }> {
+  const title = /^postgres: .*startup recovering/;
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await pause(20)) {
+    const replay = processesOf(uuidOf(instanceId))
+      .flatMap(({ pid }) => processTree(pid))
+      .find(({ pid }) => title.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')));
+    if (!replay) continue;
+    process.kill(replay.pid, 'SIGSTOP');
+    return { thaw: () => process.kill(replay.pid, 'SIGCONT') };
+  }
+  throw new Error(`No process of ${instanceId} replays anything.`);
 }
 
 /** Changes how a cluster is guarded, and waits until that is in force. */
