@@ -122,8 +122,9 @@ async function start(starting: Starting): Promise<App> {
   };
   const adminKeyFile = await ensureFirstKey(operations, dataDirectory);
   const url = mode === 'worker' ? null : await serve(starting, operations, backups);
-  const controlUrl = config.controlUrl ?? (url ?? `http://${config.host}:${config.port}`).replace(/^http/, 'ws');
-  if (mode !== 'api') await writePrivately(controlUrlFile, `${controlUrl}\n`);
+  const ownUrl = url ?? `http://${config.host}:${config.port}`;
+  const controlUrls = config.controlUrls ?? [ownUrl.replace(/^http/, 'ws')];
+  if (mode !== 'api') await writePrivately(controlUrlFile, `${controlUrls.join('\n')}\n`);
   if (mode !== 'api') await work(starting, operations);
   return { url, adminKeyFile, dataDirectory, close: () => closers.closeAll() };
 }

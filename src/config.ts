@@ -39,6 +39,13 @@ const networks = z
   )
   .transform((list) => list.filter((network) => network !== null));
 
+const socketUrls = z
+  .string()
+  .transform((text) => text.split(',').map((url) => url.trim()))
+  .pipe(
+    z.array(z.url({ protocol: /^wss?$/, error: 'must be a URL like ws://127.0.0.1:4000, or several with commas' })),
+  );
+
 const environmentSchema = z.object({
   DATABASE_URL: optional(
     z.url({ protocol: /^postgres(ql)?$/, error: 'must be a URL like postgresql://user@host:5432/grove' }).optional(),
@@ -47,9 +54,7 @@ const environmentSchema = z.object({
   GROVE_DATA: optional(z.string().optional()),
   GROVE_HOST: optional(z.string().default('127.0.0.1')),
   GROVE_PORT: optional(whole(0, 65_535).default(4000)),
-  GROVE_CONTROL_URL: optional(
-    z.url({ protocol: /^wss?$/, error: 'must be a URL like ws://127.0.0.1:4000' }).optional(),
-  ),
+  GROVE_CONTROL_URL: optional(socketUrls.optional()),
   GROVE_SECRET_KEY: optional(
     z
       .string()
@@ -120,7 +125,10 @@ export const settings: readonly { name: string; meaning: string }[] = [
   },
   { name: 'GROVE_HOST', meaning: 'address to listen on (default: 127.0.0.1)' },
   { name: 'GROVE_PORT', meaning: 'port to listen on (default: 4000)' },
-  { name: 'GROVE_CONTROL_URL', meaning: 'where agents reach Grove, as ws:// or wss:// (default: its own address)' },
+  {
+    name: 'GROVE_CONTROL_URL',
+    meaning: 'where agents reach Grove, as ws:// or wss://, with commas (default: its own address)',
+  },
   {
     name: 'GROVE_SECRET_KEY',
     meaning: '32 bytes in Base64 that encrypt passwords (default: made, in the data directory)',
@@ -162,7 +170,7 @@ export type Config = {
   workingDirectory: string;
   host: string;
   port: number;
-  controlUrl: string | null;
+  controlUrls: readonly string[] | null;
   secretKey: Uint8Array | null;
   postgresqlBin: string | null;
   networkPool: string;
@@ -196,7 +204,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv, workingDirectory: str
     workingDirectory,
     host: values.GROVE_HOST,
     port: values.GROVE_PORT,
-    controlUrl: values.GROVE_CONTROL_URL ?? null,
+    controlUrls: values.GROVE_CONTROL_URL ?? null,
     secretKey:
       values.GROVE_SECRET_KEY === undefined ? null : new Uint8Array(Buffer.from(values.GROVE_SECRET_KEY, 'base64')),
     postgresqlBin: values.GROVE_POSTGRESQL_BIN ?? null,

@@ -14,8 +14,8 @@ export async function readAssignment(directory: string): Promise<AgentAssignment
   }
 }
 
-/** Where the control plane's end of the agents' wire is now. */
-export async function readControlUrl({ controlUrlFile }: AgentAssignment): Promise<string> {
-  const base = (await readFile(controlUrlFile, 'utf8')).trim();
-  return `${base.replace(/\/+$/, '')}${agentPath}`;
+/** Where the control plane's end of the agents' wire is now: a line for each of its processes. */
+export async function readControlUrls({ controlUrlFile }: AgentAssignment): Promise<string[]> {
+  const bases = (await readFile(controlUrlFile, 'utf8')).trim().split('\n');
+  return bases.map((base) => `${base.replace(/\/+$/, '')}${agentPath}`);
 }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Observation } from '#domain/observation.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
 import type { Logger } from '#lib/logger.ts';
-import { readAssignment, readControlUrl } from './assignment.ts';
+import { readAssignment, readControlUrls } from './assignment.ts';
 import { type Closing, type ControlConnection, openControlConnection } from './controlConnection.ts';
 import { type AgentCommand, agentCloseCodes, type CommandOutcome } from './protocol.ts';
 
@@ -27,6 +28,8 @@ export class ControlLink {
   readonly #stopping: AbortSignal;
   #connection: ControlConnection | null = null;
   #flushing: Promise<void> | null = null;
+  /** Which of the control plane's processes is next. */
+  #turn = 0;
 
   constructor(options: ControlLinkOptions, stopping: AbortSignal) {
     this.#options = options;
@@ -69,8 +72,9 @@ export class ControlLink {
     try {
       const assignment = await readAssignment(this.#options.directory);
       const { instanceId, token } = assignment;
+      const urls = await readControlUrls(assignment);
       const connection = openControlConnection({
-        url: await readControlUrl(assignment),
+        url: assertPresent(urls[this.#turn % urls.length], 'a URL of the control plane'),
         hello: { instanceId, token, version: this.#options.version },
         onCommand: this.#options.onCommand,
         onConnected: () => {
@@ -85,6 +89,7 @@ export class ControlLink {
       return { wasConnected, closing: { code: null, reason: error instanceof Error ? error.message : String(error) } };
     } finally {
       this.#connection = null;
+      this.#turn += 1;
     }
   }
 

@@ -36,13 +36,12 @@ function refusalText({ code, message = '', fields = [] }: Refusal): string {
   return message;
 }
 
-async function ask({ url, key }: Session, body: object): Promise<Answer> {
-  const response = await fetch(`${url}/graphql`, {
+async function ask({ urls, key }: Session, body: object): Promise<Answer> {
+  const { response, url } = await post(urls, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  }).catch((error: unknown) => Promise.reject(unreachable(url, error)));
+  });
   const answer: unknown = await response.json().catch(() => null);
   if (typeof answer === 'object' && answer !== null && ('data' in answer || 'errors' in answer))
     return answer as Answer;
@@ -53,30 +52,50 @@ async function ask({ url, key }: Session, body: object): Promise<Answer> {
   );
 }
 
-function unreachable(url: string, error: unknown): CliError {
-  const { cause, message } = error as Error & { cause?: { code?: string } };
-  const why = cause?.code ?? message;
-  return new CliError(
+/** Of several URLs the next one is asked only if the one before cannot have heard the request. */
+async function post(urls: readonly string[], request: RequestInit): Promise<{ response: Response; url: string }> {
+  const tried: string[] = [];
+  for (const url of urls) {
+    try {
+      return { response: await fetch(`${url}/graphql`, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) }), url };
+    } catch (error) {
+      const { cause, message } = error as Error & { cause?: { code?: string } };
+      const why = cause?.code ?? message;
+      tried.push(`${url} (${why})`);
+      if (!notConnected.includes(why)) break;
+    }
+  }
+  throw new CliError(
     'unavailable',
     'UNREACHABLE',
-    `No Grove answers at ${url} (${why}). Start it with npm start, or say where it is with --url or GROVE_URL.`,
+    `No Grove answers at ${tried.join(', nor at ')}. Start it with npm start, or say where it is with --url or GROVE_URL.`,
   );
 }
 
+const notConnected = [
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+];
+
 const unavailable = ['INTERNAL_ERROR', 'STORE_UNAVAILABLE'];
 
-function fromErrors({ url, keySource }: Session, errors: NonNullable<Answer['errors']>): CliError {
+function fromErrors(session: Session, errors: NonNullable<Answer['errors']>): CliError {
   const code = errors[0]?.extensions?.code ?? 'REFUSED';
-  if (code === 'UNAUTHENTICATED') return keyRefused({ url, keySource });
+  if (code === 'UNAUTHENTICATED') return keyRefused(session);
   const message = errors.map((error) => error.message).join('; ');
   return new CliError(unavailable.includes(code) ? 'unavailable' : 'refused', code, message);
 }
 
 /** The same for requests and for streams. */
-export function keyRefused({ url, keySource }: Pick<Session, 'url' | 'keySource'>): CliError {
+export function keyRefused({ urls, keySource }: Pick<Session, 'urls' | 'keySource'>): CliError {
+  const places = urls.join(',');
   return new CliError(
     'notSignedIn',
     'UNAUTHENTICATED',
-    `${url} does not accept the key (${keySource}): it is not one of this Grove's, was revoked or has expired. Sign in with grove login --url ${url}.`,
+    `${places} does not accept the key (${keySource}): it is not one of this Grove's, was revoked or has expired. Sign in with grove login --url ${places}.`,
   );
 }

@@ -17,7 +17,7 @@ export type ValuesOf<Options extends Record<string, Option>> = { [Name in keyof 
 /** Every command has these. */
 export const commonOptions = {
   json: { type: 'boolean', meaning: 'JSON on standard output, for programs' },
-  url: { type: 'string', value: 'URL', meaning: 'where Grove is (GROVE_URL)' },
+  url: { type: 'string', value: 'URL', meaning: 'where Grove is; several of its processes with commas (GROVE_URL)' },
   'key-file': { type: 'string', value: 'FILE', meaning: 'a file with the API key (GROVE_KEY_FILE)' },
   help: { type: 'boolean', meaning: 'this text' },
 } as const satisfies Record<string, Option>;

@@ -52,8 +52,8 @@ async function tellSteps(
   id: string,
   signal: AbortSignal,
 ): Promise<Operation | null> {
-  const { url, key, keySource } = await session();
-  const client = createGroveClient({ url, key });
+  const { urls, key, keySource } = await session();
+  const client = createGroveClient({ url: urls, key });
   const told = new Map<number, string>();
   let last: Operation | null = null;
   const onStatus = ({ state, reason }: { state: string; reason?: string }) => {
@@ -69,7 +69,7 @@ async function tellSteps(
     }
     return last;
   } catch (error) {
-    throw refusalOf(error, keyRefused({ url, keySource }));
+    throw refusalOf(error, keyRefused({ urls, keySource }));
   } finally {
     // To dispose of it would wait for a server that may be away.
     await (signal.aborted ? client.terminate() : client.dispose());

@@ -89,6 +89,23 @@ describe.skipIf(!available)('the agent program', () => {
     expect(moved.hellos[0]?.token).toBe('second-token');
   });
 
+  test('tries the processes of the control plane by turns', async () => {
+    const { control, agent } = await startedAgent();
+    const other = await testControlPlane();
+    await agent.pointTo({ url: `ws://127.0.0.1:${await freePort()}` }, control, other);
+    const connections = () => [control.hellos.length, other.hellos.length];
+    for (const expected of [
+      [2, 0],
+      [2, 1],
+      [3, 1],
+      [3, 2],
+    ]) {
+      control.cutOff();
+      other.cutOff();
+      await vi.waitFor(() => expect(connections()).toEqual(expected), patience);
+    }
+  });
+
   test('waits when its token is refused, and comes as soon as it has a new one', async () => {
     const { control, agent } = await startedAgent();
     control.requireToken('second-token');
@@ -191,7 +208,8 @@ async function testAgent(control: TestControlPlane) {
     await writeFile(`${path}.new`, JSON.stringify({ ...assignment, ...change }), { mode: 0o600 });
     await rename(`${path}.new`, path);
   };
-  const pointTo = ({ url }: TestControlPlane) => writeFile(controlUrlFile, `${url}\n`);
+  const pointTo = (...planes: Pick<TestControlPlane, 'url'>[]) =>
+    writeFile(controlUrlFile, planes.map(({ url }) => `${url}\n`).join(''));
   await assign({});
   await pointTo(control);
   let child: ChildProcess | null = null;

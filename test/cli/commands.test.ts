@@ -209,6 +209,34 @@ describe('a failure', () => {
   });
 });
 
+describe('several processes of one Grove', () => {
+  test('are asked in turn, by requests and by streams, with the key of any of them', async () => {
+    const { world, grove } = await signedIn();
+    const both = `http://127.0.0.1:${await freePort()},${world.url}`;
+    expect(await grove(['login', '--url', both], world.key)).toMatchObject({ code: 0 });
+    const { code, out } = await grove(['clusters', 'create', 'spread', '--engine', 'fake', '--wait']);
+    expect({ code, out }).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('CREATE_CLUSTER of spread: SUCCEEDED'),
+    });
+    expect((await grove(['clusters', 'list', '--url', world.url])).out).toContain('spread');
+  });
+
+  test('none of which answers are all named', async () => {
+    const { grove, home } = person();
+    writeFileSync(join(home, 'key'), 'grv_a_b');
+    const urls = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+    expect(await grove(['clusters', 'list', '--url', urls.join(','), '--key-file', 'key'])).toMatchObject({
+      code: 4,
+      err: `grove: No Grove answers at ${urls[0]} (ECONNREFUSED), nor at ${urls[1]} (ECONNREFUSED). Start it with npm start, or say where it is with --url or GROVE_URL.\n`,
+    });
+    expect(await grove(['clusters', 'list', '--url', `${urls[0]},nowhere`])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('"nowhere" is not a URL'),
+    });
+  });
+});
+
 describe('signing in', () => {
   test('keeps the key where only its owner can read it, and only one that is accepted', async () => {
     const { url, key } = await createServerWorld(operations);

@@ -7,6 +7,7 @@ import type { StreamStatus } from '#client/resumption.ts';
 import { subscribeWithResume } from '#client/subscribeWithResume.ts';
 import { EPOCH_BYTES, encodeCursor } from '#events/cursor.ts';
 import { transact } from '#events/transact.ts';
+import { freePort } from '#lib/freePort.ts';
 import { insertCluster, insertOperation } from '../graphql/graphqlWorld.ts';
 import { createServerWorld } from '../server/serverWorld.ts';
 import { cuttingProxy } from '../support/cuttingProxy.ts';
@@ -26,7 +27,7 @@ beforeAll(async () => {
 
 type World = Awaited<ReturnType<typeof createServerWorld>>;
 
-function clientOf(url: string, key: string) {
+function clientOf(url: string | string[], key: string) {
   const client = createGroveClient({ url, key });
   onTestFinished(() => client.terminate());
   return client;
@@ -202,6 +203,28 @@ test('a server that stops is come back to within the jitter', async () => {
     { state: 'waiting', reason: expect.stringContaining('1001'), delayMs: 1_000, attempt: 1 },
   ]);
   expect(told.messages.map(({ __typename }) => __typename)).toEqual(['Heartbeat', 'Heartbeat']);
+});
+
+test('of several processes of a Grove the next one tells what follows when one is lost', async () => {
+  const world = await createServerWorld(operations);
+  const [first, second] = [await cuttingProxy(world.url), await cuttingProxy(world.url)];
+  const nobody = `http://127.0.0.1:${await freePort()}`;
+  const client = clientOf([nobody, first.url, second.url], world.key);
+  const told = readers.subscribeWithResume(client, { query: eventsDocument }, { backoff });
+  await expect.poll(() => told.messages.length).toBe(1);
+  expect([first.connections(), second.connections()]).toEqual([1, 0]);
+  first.cut();
+  await world.write('behind the cut');
+  await expect.poll(() => labelsOf(told.events)).toEqual(['behind the cut']);
+  expect([first.connections(), second.connections()]).toEqual([1, 1]);
+  second.cut();
+  await world.write('behind the second cut');
+  await expect.poll(() => labelsOf(told.events)).toEqual(['behind the cut', 'behind the second cut']);
+  expect(first.connections()).toBe(2);
+});
+
+test('a client that has nowhere to connect to is none', () => {
+  expect(() => createGroveClient({ url: [], key: 'grv_a_b' })).toThrow('There is no URL to connect to.');
 });
 
 test('a connection that carries nothing any more is left for another one', async () => {

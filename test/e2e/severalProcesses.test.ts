@@ -16,8 +16,12 @@ import {
   readCluster,
 } from '../support/clusterCalls.ts';
 import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
+import { asShown, openMonitor, screenOf, shownEvents } from '../support/monitorScreen.ts';
 import { createEmptyTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { RedisServer, redisHint, redisIsInstalled } from '../support/redisServer.ts';
+import { tmuxHint, tmuxIsInstalled } from '../support/terminal.ts';
+
+const patience = { timeout: 30_000, interval: 100 };
 
 describe.skipIf(!redisIsInstalled)(
   `two api processes and a worker over one PostgreSQL and one Redis${redisHint}`,
@@ -37,7 +41,7 @@ describe.skipIf(!redisIsInstalled)(
         DATABASE_URL: database.url,
         REDIS_URL: redis.url,
         GROVE_SECRET_KEY: randomBytes(32).toString('base64'),
-        GROVE_CONTROL_URL: `ws://127.0.0.1:${ports[0]}`,
+        GROVE_CONTROL_URL: `ws://127.0.0.1:${ports[1]},ws://127.0.0.1:${ports[0]}`,
       };
       apis = await Promise.all([
         home.start({ command: 'api', port: ports[0], environment }),
@@ -88,6 +92,30 @@ describe.skipIf(!redisIsInstalled)(
       expect(all.map(status).filter(Boolean)).toEqual(['BUILDING', 'ACTIVE']);
       expect(await deletedCluster(clients[1], clusterId)).toMatchObject({ status: 'SUCCEEDED' });
     }, 90_000);
+
+    test.skipIf(!tmuxIsInstalled)(
+      `show a monitor every transition, though its process is killed with -9${tmuxHint}`,
+      async () => {
+        const terminal = await openMonitor(home, `${apis[1].url},${apis[0].url}`);
+        await expect.poll(() => screenOf(terminal), patience).toContain('live');
+        const start = await cursorNow(clients[0]);
+        const begun = eventsUntil(clients[0], start, isBeginningOf('bootstrap watched-1'));
+        const { clusterId, operationId } = await acceptedCluster(clients[0], { name: 'watched', instanceCount: 2 });
+        await begun;
+        await apis[1].kill();
+        // The agents had that process too.
+        expect(await operationEnd(clients[0], operationId)).toMatchObject({ status: 'SUCCEEDED' });
+        await expect.poll(() => screenOf(terminal), patience).toMatch(/live[\s\S]*watched +ACTIVE +HEALTHY/);
+        const logged = (await loggedEvents(clients[0], start)).map(asShown);
+        await expect.poll(async () => (await shownEvents(terminal)).slice(-logged.length), patience).toEqual(logged);
+        expect(await screenOf(terminal)).not.toContain('missing');
+        await terminal.press('q');
+        await expect.poll(() => terminal.isOpen(), patience).toBe(false);
+        apis[1] = await home.start({ command: 'api', port: Number(new URL(apis[1].url).port), environment });
+        expect(await deletedCluster(clients[1], clusterId)).toMatchObject({ status: 'SUCCEEDED' });
+      },
+      90_000,
+    );
 
     test('take up what a worker that was killed with -9 had begun within 15 s of its death', async () => {
       const start = await cursorNow(clients[0]);

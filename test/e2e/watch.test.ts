@@ -1,6 +1,4 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { groveMain } from '../cli/person.ts';
-import type { Shape } from '../support/apiClient.ts';
 import {
   acceptedCluster,
   cursorNow,
@@ -10,8 +8,9 @@ import {
   loggedEvents,
   operationEnd,
 } from '../support/clusterCalls.ts';
-import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
-import { openTerminal, type Terminal, tmuxHint, tmuxIsInstalled } from '../support/terminal.ts';
+import { createGroveHome, destroyAfterAll, type GroveHome } from '../support/groveProcess.ts';
+import { asShown, openMonitor, screenOf, shownEvents } from '../support/monitorScreen.ts';
+import { tmuxHint, tmuxIsInstalled } from '../support/terminal.ts';
 
 let home: GroveHome;
 beforeAll(async () => {
@@ -20,40 +19,10 @@ beforeAll(async () => {
 destroyAfterAll(() => home);
 
 const until = { timeout: 30_000, interval: 100 };
-const screenOf = async (terminal: Terminal) => (await terminal.lines()).join('\n');
-
-const openMonitor = (
-  { url }: GroveProcess,
-  { columns = 130, rows = 120, ...environment }: { columns?: number; rows?: number; NO_COLOR?: string } = {},
-) =>
-  openTerminal({
-    command: [process.execPath, groveMain, 'watch', '--url', url],
-    environment: { PATH: process.env.PATH ?? '', HOME: home.directory, GROVE_DATA: home.directory, ...environment },
-    columns,
-    rows,
-  });
-
-/** The feed as it is on the screen: "OPERATION_STATUS_CHANGED CREATE_CLUSTER QUEUED → RUNNING". */
-async function shownEvents(terminal: Terminal): Promise<string[]> {
-  const lines = await terminal.lines();
-  const events = lines.slice(lines.indexOf('EVENTS') + 1).filter((line) => /^ {2}\d\d:/.test(line));
-  return events.map((line) => line.replace(/^ {2}\S+ /, '').replaceAll(/ +/g, ' '));
-}
-
-const asShown = ({ type, payload, fromStatus, toStatus }: Shape): string =>
-  [
-    type,
-    payload.step ?? payload.instance ?? payload.kind ?? payload.cluster ?? payload.name,
-    fromStatus,
-    toStatus && `→ ${toStatus}`,
-  ]
-    .filter((part) => part !== null)
-    .join(' ');
-
 describe.skipIf(!tmuxIsInstalled)(`grove watch${tmuxHint}`, () => {
   test('shows a creation, through the death of its Grove, with no event missing', async () => {
     let grove = await home.start();
-    const terminal = await openMonitor(grove);
+    const terminal = await openMonitor(home, grove.url);
     await expect.poll(() => screenOf(terminal), until).toContain('live');
     expect(await screenOf(terminal)).toContain('none yet: grove clusters create NAME');
 
@@ -94,7 +63,7 @@ describe.skipIf(!tmuxIsInstalled)(`grove watch${tmuxHint}`, () => {
     const grove = await home.start();
     const makeKey = 'mutation ($name: String!) { createApiKey(input: { name: $name, role: VIEWER }) { __typename } }';
     for (let n = 0; n < 30; n++) await grove.client.data(makeKey, { name: `key ${n}` });
-    const terminal = await openMonitor(grove, { columns: 80, rows: 24, NO_COLOR: '1' });
+    const terminal = await openMonitor(home, grove.url, { columns: 80, rows: 24, NO_COLOR: '1' });
     await expect.poll(() => screenOf(terminal), until).toContain('key 29');
     const lines = await terminal.lines();
     expect(lines[0]).toMatch(/^grove default at http:\S+ {2}live {2}heard \d+ s ago$/);
@@ -109,7 +78,7 @@ describe.skipIf(!tmuxIsInstalled)(`grove watch${tmuxHint}`, () => {
     await terminal.press('C-c');
     await expect.poll(() => terminal.isOpen(), until).toBe(false);
 
-    const colored = await openMonitor(grove, { columns: 80, rows: 24 });
+    const colored = await openMonitor(home, grove.url, { columns: 80, rows: 24 });
     await expect.poll(() => screenOf(colored), until).toContain('live');
     expect(isColored(await colored.colored())).toBe(true);
     expect(await grove.interrupt()).toMatchObject({ inOrder: true });

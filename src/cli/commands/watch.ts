@@ -15,15 +15,15 @@ export const watch = defineCommand({
     after: { type: 'string', value: 'CURSOR', meaning: 'with --json: begin behind this cursor. Default: from now on' },
   },
   async run({ values, host, session }) {
-    const { url, key, keySource } = await session();
-    const client = createGroveClient({ url, key });
+    const { urls, key, keySource } = await session();
+    const client = createGroveClient({ url: urls, key });
     const { stdin, stdout, stderr } = host;
     try {
       if (values.json || !stdout.isTTY || !stdin.isTTY)
         await printEvents({ client, after: values.after ?? null, stdout, stderr });
-      else await monitor(host, url, followProject(client));
+      else await monitor(host, urls.join(','), followProject(client));
     } catch (error) {
-      throw refusalOf(error, keyRefused({ url, keySource }));
+      throw refusalOf(error, keyRefused({ urls, keySource }));
     } finally {
       client.terminate();
     }
