@@ -76,7 +76,7 @@ async function attempt(deps: DeliverDeps, { webhook, message, agent, at, signal 
     return { kind: 'FAILED', httpStatus: null, error, answer: null };
   }
   const signed = signatureHeaders({ ...message, at }, secrets);
-  const outcome = await post({
+  return await post({
     url: new URL(webhook.url),
     headers: {
       ...signed,
@@ -84,15 +84,14 @@ async function attempt(deps: DeliverDeps, { webhook, message, agent, at, signal 
       'content-length': String(Buffer.byteLength(message.body)),
     },
     body: message.body,
+    // A receiver may send back what it was sent.
+    struckOut: (signed['webhook-signature'] ?? '').split(' ').map((signature) => signature.replace('v1,', '')),
     agent,
     signal,
     allowedNetworks: deps.webhookNetworks,
     timeoutMs: deps.options.timeoutMs,
     resolve: deps.resolve,
   });
-  // A receiver may send back what it was sent.
-  if (outcome.kind === 'FAILED') return { ...outcome, answer: struckOut(outcome.answer, signed) };
-  return outcome;
 }
 
 /** Null: they are encrypted with a key that this process does not have. */
@@ -107,9 +106,4 @@ function openSecrets({ secrets }: DeliverDeps, webhook: Webhook, now: Date): str
   } catch {
     return null;
   }
-}
-
-function struckOut(answer: string | null, headers: Record<string, string>): string | null {
-  const signatures = (headers['webhook-signature'] ?? '').split(' ').map((signature) => signature.replace('v1,', ''));
-  return signatures.reduce((text, signature) => text?.replaceAll(signature, '[redacted]') ?? null, answer);
 }

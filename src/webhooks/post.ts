@@ -6,6 +6,8 @@ export type Post = {
   url: URL;
   headers: Record<string, string>;
   body: string;
+  /** What of it no answer may show. */
+  struckOut: readonly string[];
   agent: HttpAgent;
   allowedNetworks: readonly string[];
   timeoutMs: number;
@@ -34,7 +36,7 @@ export function createConnection(url: URL): HttpAgent {
 export async function post(request: Post): Promise<PostOutcome> {
   const timeout = AbortSignal.timeout(request.timeoutMs);
   try {
-    return await outcomeOf(await send(request, AbortSignal.any([timeout, request.signal])));
+    return await outcomeOf(await send(request, AbortSignal.any([timeout, request.signal])), request.struckOut);
   } catch (error) {
     if (request.signal.aborted) {
       const stopped = 'Grove stopped before the answer came; the message is sent again.';
@@ -59,12 +61,12 @@ async function send(
 }
 
 /** The status decides. Of the body only the beginning is read, and a receiver that goes on writing is cut off. */
-async function outcomeOf(response: IncomingMessage): Promise<PostOutcome> {
+async function outcomeOf(response: IncomingMessage, struckOut: readonly string[]): Promise<PostOutcome> {
   const { statusCode: httpStatus = 0, statusMessage = '' } = response;
-  const body = await beginningOf(response);
+  const body = shown(await beginningOf(response), struckOut);
   if (httpStatus >= 200 && httpStatus < 300) return { kind: 'DELIVERED', httpStatus };
   const redirected = httpStatus >= 300 && httpStatus < 400 ? '; redirects are not followed' : '';
-  const error = `the receiver answered ${httpStatus} ${shown(statusMessage)}`.trimEnd() + redirected;
+  const error = `the receiver answered ${httpStatus} ${shown(statusMessage, struckOut)}`.trimEnd() + redirected;
   return { kind: 'FAILED', httpStatus, error, answer: body === '' ? null : body };
 }
 
@@ -80,12 +82,13 @@ async function beginningOf(response: IncomingMessage): Promise<string> {
   } catch {
     // What came is enough.
   }
-  return shown(Buffer.concat(chunks).toString('utf8'));
+  return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Text of the receiver's, as it can be stored and shown on one line. */
-function shown(text: string): string {
-  return text
+/** Text of the receiver's, as it can be stored and shown on one line. What is struck out is so before the rest is cut off. */
+function shown(text: string, struckOut: readonly string[]): string {
+  return struckOut
+    .reduce((left, secret) => left.replaceAll(secret, '[redacted]'), text)
     .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .trim()
     .slice(0, answerLength)

@@ -193,8 +193,13 @@ describe('a receiver that fails', () => {
 
   test('sends back what it was sent, and worse: nothing of it is a secret in the delivery log', async () => {
     const world = await createWebhookWorld();
+    const signatures: string[] = [];
     const receiver = await startReceiver(() => (response, { headers }) => {
-      response.writeHead(400).end(`\0\u001b[31m${headers['webhook-signature']} ${'x'.repeat(100_000)}`);
+      const given = String(headers['webhook-signature']);
+      signatures.push(...given.split(' '));
+      // So that what is kept of it ends just before the end of the second signature.
+      const before = `\0\u001b[31m${'y'.repeat(102)}`;
+      response.writeHead(400, given).end(`${before}${given} ${'x'.repeat(100_000)}`);
     });
     const project = await world.createProject();
     const { webhookId, signingSecret } = await project.create({ url: `${receiver.url}?token=canary-token` });
@@ -202,7 +207,8 @@ describe('a receiver that fails', () => {
     await world.deliver();
     await world.until(webhookId, ({ failedAttempts }) => failedAttempts >= 3);
     const [first] = await world.deliveries(webhookId);
-    expect(first?.answer).toMatch(/^\[31mv1,\[redacted\] v1,\[redacted\] x+$/);
+    expect(first?.answer).toMatch(/^\[31my+v1,\[redacted\] v1,\[redacted\] x+$/);
+    expect(first?.error).toBe('the receiver answered 400 v1,[redacted] v1,[redacted]');
     expect(first?.answer?.length).toBeLessThanOrEqual(200);
     const [events, log, webhooks] = await Promise.all([
       world.db.event.findMany(),
@@ -210,6 +216,8 @@ describe('a receiver that fails', () => {
       world.db.webhook.findMany(),
     ]);
     const kept = (value: unknown) => JSON.stringify(value, (_key, entry) => (typeof entry === 'bigint' ? 0 : entry));
+    expect(signatures.length).toBeGreaterThanOrEqual(4);
+    for (const signature of signatures) expect(kept(log)).not.toContain(signature.slice(3, 43));
     for (const secret of [signingSecret, rotated.signingSecret]) {
       for (const place of [events, log, webhooks, world.lines]) expect(kept(place)).not.toContain(secret.slice(6));
     }
