@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createClosers } from '#lib/closers.ts';
 import { textTable } from '../support/textTable.ts';
 import { createGround } from './ground.ts';
@@ -6,13 +8,23 @@ import { scenarios } from './scenarios.ts';
 import { allStrikes, type FaultNumber, faultNumbers, strikesOn } from './strikes.ts';
 import { type Case, itsEnd, type Outcome, type RecordedStep, Sweep } from './sweep.ts';
 
-const usage = `Usage: npm run chaos -- [${faultNumbers.join('|')}] [SCENARIO…] [step=TEXT] [what=${allStrikes.join('|')}]
+/** The word for the faults under subscribers, which are a test of their own. */
+const realtime = 'REALTIME';
+
+const usage = `Usage: npm run chaos -- [${[...faultNumbers, realtime].join('|')}] [SCENARIO…] [step=TEXT] [what=${allStrikes.join('|')}]
 Does the faults of docs/lifecycle.md in every step of every scenario (${Object.keys(scenarios).join(', ')}), and looks at what
 becomes of it. F01: Grove is killed, also in the end of those that are to end badly. F02: an agent is killed. F03: the store or Redis is away for a second.
+${realtime}: 100 faults under 50 subscribers of two api processes (npm run chaos:realtime). Last, where nothing is chosen.
 step: only steps whose name has this text. what: only this one.`;
 
 type Row = { scenario: string; case: Case; outcome: Outcome };
-type Choice = { faults: readonly FaultNumber[]; scenarios: [string, Scenario][]; step: string; what: string | null };
+type Choice = {
+  faults: readonly FaultNumber[];
+  realtime: boolean;
+  scenarios: [string, Scenario][];
+  step: string;
+  what: string | null;
+};
 
 const tell = (line: string) => process.stdout.write(`${line}\n`);
 const closers = createClosers((name, error) => tell(`${name} could not be cleaned up: ${String(error)}`));
@@ -30,7 +42,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 function chosen(words: readonly string[]): Choice {
   const optionOf = (name: string) => words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
   const faults = faultNumbers.filter((fault) => words.includes(fault));
-  const names = words.filter((word) => !word.includes('=') && !faults.some((fault) => fault === word));
+  const names = words.filter((word) => !word.includes('=') && ![...faults, realtime].includes(word));
   const what = optionOf('what') ?? null;
   const unknown = [
     ...words.filter((word) => word.includes('=') && !/^(step|what)=/.test(word)),
@@ -39,7 +51,8 @@ function chosen(words: readonly string[]): Choice {
   ];
   if (unknown.length > 0) throw new Error(`Unknown: ${unknown.join(', ')}.\n${usage}`);
   return {
-    faults: faults.length === 0 ? faultNumbers : faults,
+    faults: faults.length > 0 || words.includes(realtime) ? faults : faultNumbers,
+    realtime: words.length === 0 || words.includes(realtime),
     scenarios: Object.entries(scenarios).filter(([name]) => names.length === 0 || names.includes(name)),
     step: optionOf('step') ?? '',
     what,
@@ -131,6 +144,11 @@ function table(rows: readonly Row[]): string {
 async function main(): Promise<void> {
   if (process.platform !== 'linux') throw new Error('The sweep reads /proc, which only Linux has.');
   const choice = chosen(process.argv.slice(2));
+  if (choice.faults.length > 0) await sweepAll(choice);
+  if (choice.realtime && !interrupted.signal.aborted) await strikeSubscribers();
+}
+
+async function sweepAll(choice: Choice): Promise<void> {
   const rows: Row[] = [];
   for (const fault of choice.faults) {
     for (const [name, scenario] of choice.scenarios) {
@@ -141,6 +159,13 @@ async function main(): Promise<void> {
   const bad = rows.filter(({ outcome }) => outcome.faults.length > 0).length;
   tell(`\n${table(rows)}\n\n${rows.length} cases, ${bad} with faults`);
   if (bad > 0) process.exitCode = 1;
+}
+
+async function strikeSubscribers(): Promise<void> {
+  tell(`\n${realtime}`);
+  const test = spawn('npm', ['run', '--silent', 'chaos:realtime'], { stdio: 'inherit' });
+  const [code] = await once(test, 'exit');
+  if (code !== 0) process.exitCode = 1;
 }
 
 main()
