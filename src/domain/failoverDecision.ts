@@ -31,13 +31,15 @@ export function suspicionOf(cluster: ClusterFacts, silence: Silence): Suspicion 
   const others = cluster.instances.filter(({ id }) => id !== primary?.id);
   if (!primary || others.length === 0) return null;
   // Whoever is wanted as primary, this one takes writes: to promote a third one would make it worse.
-  if (others.some(({ observation }) => observation?.serving && observation.role === 'PRIMARY')) return null;
+  if (others.some(takesWrites)) return null;
   if (isSilent(primary.observedAt, silence)) return 'AGENT_SILENT';
   if (primary.agentLostAt !== null) return 'AGENT_LOST';
-  const { observation } = primary;
-  const takesWrites = observation?.serving === true && observation.role === 'PRIMARY';
-  return observation === null || takesWrites || isBeingWorkedOn(primary) ? null : 'SERVER_DOWN';
+  return primary.observation === null || takesWrites(primary) || isBeingWorkedOn(primary) ? null : 'SERVER_DOWN';
 }
+
+/** By its last report; one that was fenced off since does not, though nobody has told so. */
+const takesWrites = ({ observation, fencedAt }: InstanceFacts): boolean =>
+  fencedAt === null && observation?.serving === true && observation.role === 'PRIMARY';
 
 /**
  * Whether a suspected primary is gone beyond doubt: for long enough, by its provider's word too, and by that of every replica that is

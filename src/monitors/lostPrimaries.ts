@@ -213,7 +213,7 @@ async function cancelForFailover(
 ): Promise<boolean> {
   if (!isFailoverPossible(deps, cluster)) return false;
   const log = { cluster: cluster.name, operationId };
-  const why = `${primary}, the primary, was lost, and a replica is promoted first. Retry it, or ask for it anew, after that.`;
+  const why = `${primary}, the primary, was lost, and a replica is promoted first. Ask for it anew after that.`;
   try {
     await cancelOperation(deps, failoverActor(cluster), { operationId }, why);
     deps.logger.warn(log, 'a primary is gone; the operation that holds its cluster is cancelled');

@@ -2,6 +2,7 @@ import type { InstanceFacts } from '#domain/facts.ts';
 import { wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Election, PromotionOutcome } from '#engines/engine.ts';
+import { ProviderError } from '#providers/provider.ts';
 import { answered } from './answered.ts';
 import type { BroughtBack } from './bringBack.ts';
 import type { RunContext, StepContext } from './operation.ts';
@@ -94,17 +95,26 @@ async function elect(context: StepContext, input: PromoteInstanceInput, fromId: 
 }
 
 /** Nobody was told to become the primary, so the old one may come back as it was. */
-async function giveUp(
-  { cluster, provider, change }: StepContext,
-  fromId: string | null,
-  reason: string,
-): Promise<never> {
-  if (fromId !== null) {
-    await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { primaryInstanceId: fromId } }));
-    await provider.startInstance({ clusterId: cluster.id, instanceId: fromId }, { liftFence: true });
-    await change(({ tx }) => tx.instance.update({ where: { id: fromId }, data: { fencedAt: null } }));
+async function giveUp(context: StepContext, fromId: string | null, reason: string): Promise<never> {
+  const failure = fromId === null ? null : await letGo(context, fromId);
+  const rest =
+    failure === null ? 'the old primary may come back.' : `the old primary stays fenced off: ${failure.message}`;
+  throw new StepFailure('NOBODY_ELECTED', `${reason} Nothing was promoted; ${rest}`, {
+    retryable: failure?.retryable ?? false,
+  });
+}
+
+/** The old primary is wanted again, its fence gone. Answers with what stands in the way; null: nothing. */
+async function letGo({ cluster, provider, change }: StepContext, id: string): Promise<ProviderError | null> {
+  await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { primaryInstanceId: id } }));
+  try {
+    await provider.startInstance({ clusterId: cluster.id, instanceId: id }, { liftFence: true });
+  } catch (error) {
+    if (error instanceof ProviderError) return error;
+    throw error;
   }
-  throw new StepFailure('NOBODY_ELECTED', `${reason} Nothing was promoted; the old primary may come back.`);
+  await change(({ tx }) => tx.instance.update({ where: { id }, data: { fencedAt: null } }));
+  return null;
 }
 
 /** Exact once the old primary's own data was looked at: all that it had and the new one has not. */

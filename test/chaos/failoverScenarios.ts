@@ -6,6 +6,7 @@ import {
   guard,
   loseInstance,
   promoted,
+  promotionBlockers,
   promotionResult,
   requestPromotion,
   requestRejoin,
@@ -26,9 +27,9 @@ async function loseFirst(client: ApiClient, left: string | null, home: GroveHome
   lost = { row, ...(await loseInstance(home, clusterId, first)) };
   const deadline = Date.now() + 30_000;
   for (;;) {
-    const { code, message } = await requestPromotion(client, { clusterId, mode: 'FAILOVER', plan: true });
-    if (code === undefined) return clusterId;
-    if (Date.now() > deadline) throw new Error(`The failover would be refused: ${message}`);
+    const blockers = await promotionBlockers(client, { clusterId, mode: 'FAILOVER' });
+    if (blockers.length === 0) return clusterId;
+    if (Date.now() > deadline) throw new Error(`The failover would be refused: ${blockers}`);
     await pause(50);
   }
 }

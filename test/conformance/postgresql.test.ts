@@ -3,7 +3,8 @@ import pg from 'pg';
 import { describe, test } from 'vitest';
 import { knownVersions } from '#engines/postgresql/toolchain.ts';
 import { lostWrites, startRecordingWriter } from '../support/recordingWriter.ts';
-import { describeEngineConformance, type EngineClient } from './engineConformance.ts';
+import { describeEngineConformance } from './engineConformance.ts';
+import type { EngineClient } from './scene.ts';
 
 /** A version of the distribution's packages, besides the newest one that comes with npm. Null: none is installed. */
 const distributionVersion =

@@ -8,24 +8,24 @@ import {
   revealedCredentials,
   uuidOf,
 } from '../support/clusterCalls.ts';
-import type { GroveHome, GroveProcess } from '../support/groveProcess.ts';
 import { killAll, processesOf } from '../support/processTree.ts';
-import { guard, lastOperation, loseInstance, promoted, requestPromotion } from '../support/promotionCalls.ts';
-import type { EngineClient } from './engineConformance.ts';
-
-type Scene = {
-  engine: EngineClient;
-  home(): GroveHome;
-  grove(): GroveProcess;
-  /** Of a cluster "orders" of three with some values in it. */
-  clusterId(): string;
-};
+import {
+  guard,
+  lastOperation,
+  loseInstance,
+  promoted,
+  promotionBlockers,
+  requestPromotion,
+} from '../support/promotionCalls.ts';
+import type { Scene } from './scene.ts';
+import { losingNothing, whileWriting } from './whileWriting.ts';
 
 /** A write takes at least so many bytes of a database's log: what a loss of so many bytes can have held at most. */
 const leastBytesOfWrite = 50;
 
 /** The cases on the change of the primary, each while a client writes. They leave orders-1 as the primary. */
-export function promotionCases({ engine, home, grove, clusterId }: Scene): void {
+export function promotionCases(scene: Scene): void {
+  const { engine, home, grove, clusterId } = scene;
   const read = () => readCluster(grove().client, clusterId());
   const roles = async () => (await read()).instances.nodes.map(({ name, role }: Shape) => `${name} ${role}`);
   const instance = async (name: string): Promise<Shape> =>
@@ -41,35 +41,12 @@ export function promotionCases({ engine, home, grove, clusterId }: Scene): void 
       }),
     );
 
-  /** Does the work while a client writes; answers with the writes that no instance has afterwards. */
-  async function whileWriting(work: () => Promise<void>): Promise<number[]> {
-    const login = await revealedCredentials(grove().client, clusterId());
-    const writer = await engine.record(login, targetsOf(await read()));
-    await expect.poll(() => writer.count(), { timeout: 10_000 }).toBeGreaterThan(20);
-    let before = 0;
-    try {
-      await work();
-      before = writer.count();
-      await expect.poll(() => writer.count(), { timeout: 10_000 }).toBeGreaterThan(before + 20);
-    } finally {
-      await writer.stop();
-    }
-    const { acknowledged } = await writer.stop();
-    const { primary, instances } = await read();
-    const target = instances.nodes.find(({ name }: Shape) => name === primary.name);
-    const lost = await engine.lost({ host: target.address, port: target.port }, login, acknowledged);
-    for (const other of targetsOf({ instances })) {
-      await expect.poll(() => engine.lost(other, login, acknowledged), { timeout: 20_000 }).toEqual(lost);
-    }
-    return lost;
-  }
-
   test('C08 promote, planned: the new primary takes over without the loss of a write; and back', async () => {
     for (const [from, to] of [
       ['orders-1', 'orders-2'],
       ['orders-2', 'orders-1'],
     ] as const) {
-      const lost = await whileWriting(async () => {
+      const { lost } = await whileWriting(scene, clusterId(), async () => {
         expect(await promote(to)).toMatchObject({
           mode: 'PLANNED',
           oldPrimary: { name: from },
@@ -93,50 +70,50 @@ export function promotionCases({ engine, home, grove, clusterId }: Scene): void 
   }, 120_000);
 
   test('N05 promote the primary, nobody, or because of a primary that is healthy: refused, and nothing has changed', async () => {
-    const { client } = grove();
-    const before = await read();
-    const ask = (input: object) => requestPromotion(client, { clusterId: clusterId(), mode: 'PLANNED', ...input });
-    const [primary, replica] = [await instance('orders-1'), await instance('orders-2')];
-    expect(await ask({ instanceId: primary.id })).toMatchObject({
-      code: 'INSTANCE_NOT_PROMOTABLE',
-      reason: 'IS_PRIMARY',
+    await losingNothing(scene, clusterId(), async () => {
+      const { client } = grove();
+      const before = await read();
+      const ask = (input: object) => requestPromotion(client, { clusterId: clusterId(), mode: 'PLANNED', ...input });
+      const [primary, replica] = [await instance('orders-1'), await instance('orders-2')];
+      expect(await ask({ instanceId: primary.id })).toMatchObject({
+        code: 'INSTANCE_NOT_PROMOTABLE',
+        reason: 'IS_PRIMARY',
+      });
+      expect(await ask({ instanceId: replica.id, mode: 'FAILOVER' })).toMatchObject({ code: 'PRIMARY_HEALTHY' });
+      expect(await ask({ instanceId: replica.id, expectedVersion: before.version - 1 })).toMatchObject({
+        code: 'STALE_VERSION',
+      });
+      const { restore } = await loseInstance(home(), clusterId(), replica.id);
+      await expect
+        .poll(() => ask({ instanceId: replica.id }), { timeout: 5000 })
+        .toMatchObject({ code: 'INSTANCE_NOT_PROMOTABLE', reason: 'NOT_HEALTHY' });
+      await restore();
+      await expect.poll(async () => (await read()).status, { timeout: 30_000 }).toBe('ACTIVE');
+      const blockers = () =>
+        promotionBlockers(client, { clusterId: clusterId(), instanceId: replica.id, mode: 'PLANNED' });
+      await expect.poll(blockers, { timeout: 30_000 }).toEqual([]);
+      expect((await read()).version).toBe(before.version);
     });
-    expect(await ask({ instanceId: replica.id, mode: 'FAILOVER' })).toMatchObject({ code: 'PRIMARY_HEALTHY' });
-    expect(await ask({ instanceId: replica.id, expectedVersion: before.version - 1 })).toMatchObject({
-      code: 'STALE_VERSION',
-    });
-    const { restore } = await loseInstance(home(), clusterId(), replica.id);
-    await expect
-      .poll(() => ask({ instanceId: replica.id }), { timeout: 5000 })
-      .toMatchObject({ code: 'INSTANCE_NOT_PROMOTABLE', reason: 'NOT_HEALTHY' });
-    await restore();
-    await expect.poll(async () => (await read()).status, { timeout: 30_000 }).toBe('ACTIVE');
-    await expect
-      .poll(async () => (await ask({ instanceId: replica.id, plan: true })).code, { timeout: 30_000 })
-      .toBe(undefined);
-    expect((await read()).version).toBe(before.version);
   }, 90_000);
 
   test('C09 the primary’s server is killed: DOWN is seen, and it comes back by itself', async () => {
-    const { client } = grove();
-    const primary = await instance('orders-1');
-    const lines = eventLines(client, await cursorNow(client), (seen) => seen.includes('orders-1 DOWN→ACTIVE'));
-    await killAll(processesOf(uuidOf(primary.id)).filter(({ command }) => command[0]?.endsWith('postgres')));
-    expect(await lines).toContain('orders-1 ACTIVE→DOWN');
-    expect((await read()).primary.name).toBe('orders-1');
-    await expect.poll(async () => (await read()).status, { timeout: 20_000 }).toBe('ACTIVE');
+    await losingNothing(scene, clusterId(), async () => {
+      const { client } = grove();
+      const primary = await instance('orders-1');
+      const lines = eventLines(client, await cursorNow(client), (seen) => seen.includes('orders-1 DOWN→ACTIVE'));
+      await killAll(processesOf(uuidOf(primary.id)).filter(({ command }) => command[0]?.endsWith('postgres')));
+      expect(await lines).toContain('orders-1 ACTIVE→DOWN');
+      expect((await read()).primary.name).toBe('orders-1');
+      await expect.poll(async () => (await read()).status, { timeout: 20_000 }).toBe('ACTIVE');
+    });
   }, 60_000);
 
   test('C09 the primary is lost with its agent: a replica is promoted, and the old primary comes back as one', async () => {
     await guard(grove().client, { clusterId: clusterId(), failover: { mode: 'MANUAL' } });
-    const lost = await whileWriting(async () => {
+    const { lost } = await whileWriting(scene, clusterId(), async () => {
       const { restore } = await loseInstance(home(), clusterId(), (await instance('orders-1')).id);
-      await expect
-        .poll(
-          async () =>
-            (await requestPromotion(grove().client, { clusterId: clusterId(), mode: 'FAILOVER', plan: true })).code,
-        )
-        .toBe(undefined);
+      const blockers = () => promotionBlockers(grove().client, { clusterId: clusterId(), mode: 'FAILOVER' });
+      await expect.poll(blockers, { timeout: 10_000 }).toEqual([]);
       await restore();
       const result = await promote(null, { mode: 'FAILOVER' });
       expect(result).toMatchObject({
@@ -160,7 +137,7 @@ export function promotionCases({ engine, home, grove, clusterId }: Scene): void 
     const failover = { mode: 'AUTOMATIC', detectAfterSeconds: 1 };
     await guard(client, { clusterId: clusterId(), synchronous: true, failover });
     const from = await cursorNow(client);
-    const lost = await whileWriting(async () => {
+    const { lost } = await whileWriting(scene, clusterId(), async () => {
       const old = await instance('orders-1');
       const { restore } = await loseInstance(home(), clusterId(), old.id);
       await eventLines(client, from, (seen) => seen.some((line) => /^orders-[23] REPLICA→PRIMARY$/.test(line)));
@@ -186,6 +163,3 @@ export function promotionCases({ engine, home, grove, clusterId }: Scene): void 
 
   let lossBytes = 0;
 }
-
-const targetsOf = ({ instances }: Shape): { host: string; port: number }[] =>
-  instances.nodes.map(({ address, port }: Shape) => ({ host: address, port }));

@@ -4,7 +4,6 @@ import { expect, test } from 'vitest';
 import type { Shape } from '../support/apiClient.ts';
 import {
   acceptedCluster,
-  createdCluster,
   cursorNow,
   deletedCluster,
   eventLines,
@@ -13,42 +12,23 @@ import {
   revealedCredentials,
   uuidOf,
 } from '../support/clusterCalls.ts';
-import type { GroveHome, GroveProcess } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
 import { requestAdd, requestDrop, requestRestart, succeeded } from '../support/topologyCalls.ts';
-import type { EngineClient } from './engineConformance.ts';
-
-type Scene = {
-  engine: EngineClient;
-  home(): GroveHome;
-  grove(): GroveProcess;
-  /** Of a cluster "orders" of three with the value "first" in it. */
-  clusterId(): string;
-};
+import type { Scene } from './scene.ts';
+import { losingNothing } from './whileWriting.ts';
 
 /** The cases on adding, dropping and restarting, each while a client writes. They leave the cluster with three instances. */
-export function topologyCases({ engine, home, grove, clusterId }: Scene): void {
+export function topologyCases(scene: Scene): void {
+  const { engine, home, grove, clusterId, neighbourId } = scene;
+  const whileWritten = (work: () => Promise<void>) => losingNothing(scene, clusterId(), work);
   const read = () => readCluster(grove().client, clusterId());
   const named = async (...names: string[]): Promise<Shape[]> => {
     const { nodes } = (await read()).instances;
     return names.map((name) => nodes.find((instance: Shape) => instance.name === name));
   };
 
-  /** Does the work while a client writes; afterwards every acknowledged write is on every instance. */
-  async function whileWriting(work: () => Promise<void>): Promise<void> {
-    const login = await revealedCredentials(grove().client, clusterId());
-    const writer = await engine.record(login, targetsOf(await read()));
-    await work().finally(async () => {
-      const { acknowledged } = await writer.stop();
-      for (const target of targetsOf(await read())) {
-        await expect.poll(() => engine.lost(target, login, acknowledged), { timeout: 10_000 }).toEqual([]);
-      }
-      expect(acknowledged.length).toBeGreaterThan(0);
-    });
-  }
-
   test('C05 add two, one named: in the list at once, then ACTIVE; the data is on them, and new writes reach all', async () => {
-    await whileWriting(async () => {
+    await whileWritten(async () => {
       const asked = await requestAdd(grove().client, { clusterId: clusterId(), instances: [{ name: 'reports' }, {}] });
       expect(asked.cluster).toMatchObject({ status: 'BUSY', instanceCount: 5 });
       const statuses = asked.cluster.instances.nodes.map(({ name, status }: Shape) => `${name} ${status}`);
@@ -71,7 +51,7 @@ export function topologyCases({ engine, home, grove, clusterId }: Scene): void {
 
   test('C04 restart: BUSY, one by one, the primary last; then ACTIVE, and nothing is lost', async () => {
     const { client } = grove();
-    await whileWriting(async () => {
+    await whileWritten(async () => {
       const lines = eventLines(client, await cursorNow(client), (seen) => seen.includes('orders BUSY→ACTIVE'));
       const { restarted, verified } = await succeeded(client, requestRestart(client, { clusterId: clusterId() }));
       expect(verified).toBe(true);
@@ -92,7 +72,7 @@ export function topologyCases({ engine, home, grove, clusterId }: Scene): void {
 
   test('C04 restart all at once, and one of them', async () => {
     const { client } = grove();
-    await whileWriting(async () => {
+    await whileWritten(async () => {
       const all = await succeeded(client, requestRestart(client, { clusterId: clusterId(), strategy: 'ALL_AT_ONCE' }));
       expect(all).toMatchObject({ verified: true, restarted: { length: 5 } });
       const [one] = await named('orders-3');
@@ -103,64 +83,62 @@ export function topologyCases({ engine, home, grove, clusterId }: Scene): void {
   }, 60_000);
 
   test('N03 drop one twice, one of another cluster, the primary, or too many: refused, and nothing has changed', async () => {
-    const { client } = grove();
-    const single = await createdCluster(client, {
-      engine: engine.engine,
-      engineVersion: engine.version,
-      name: 'single',
-      instanceCount: 1,
+    await whileWritten(async () => {
+      const { client } = grove();
+      const single = neighbourId();
+      const [stranger] = (await readCluster(client, single)).instances.nodes;
+      const [primary, replica] = await named('orders-1', 'orders-2');
+      const before = await read();
+      const refusals: [string[], string][] = [
+        [[replica.id, replica.id], 'INVALID_INPUT'],
+        [[stranger.id], 'NOT_FOUND'],
+        [[primary.id], 'PRIMARY_NOT_DROPPABLE'],
+      ];
+      for (const [instanceIds, code] of refusals) {
+        expect(await requestDrop(client, { clusterId: clusterId(), instanceIds })).toMatchObject({ code });
+      }
+      expect(await requestDrop(client, { clusterId: single, instanceIds: [stranger.id] })).toMatchObject({
+        code: 'MINIMUM_INSTANCES',
+        minimum: 1,
+        remaining: 0,
+      });
+      expect(await read()).toMatchObject({
+        version: before.version,
+        status: 'ACTIVE',
+        instances: { nodes: { length: 5 } },
+      });
     });
-    const [stranger] = (await readCluster(client, single)).instances.nodes;
-    const [primary, replica] = await named('orders-1', 'orders-2');
-    const before = await read();
-    const refusals: [string[], string][] = [
-      [[replica.id, replica.id], 'INVALID_INPUT'],
-      [[stranger.id], 'NOT_FOUND'],
-      [[primary.id], 'PRIMARY_NOT_DROPPABLE'],
-    ];
-    for (const [instanceIds, code] of refusals) {
-      expect(await requestDrop(client, { clusterId: clusterId(), instanceIds })).toMatchObject({ code });
-    }
-    expect(await requestDrop(client, { clusterId: single, instanceIds: [stranger.id] })).toMatchObject({
-      code: 'MINIMUM_INSTANCES',
-      minimum: 1,
-      remaining: 0,
-    });
-    expect(await read()).toMatchObject({
-      version: before.version,
-      status: 'ACTIVE',
-      instances: { nodes: { length: 5 } },
-    });
-    await deletedCluster(client, single);
   }, 60_000);
 
   test('N04 restart while building, or while another operation holds the cluster: refused with that operation', async () => {
-    const { client } = grove();
-    const wanted = { engine: engine.engine, engineVersion: engine.version, name: 'building', instanceCount: 1 };
-    const building = await acceptedCluster(client, wanted);
-    expect(await requestRestart(client, { clusterId: building.clusterId })).toMatchObject({
-      __typename: 'ClusterBusyError',
-      operation: { id: building.operationId },
+    await whileWritten(async () => {
+      const { client } = grove();
+      const wanted = { engine: engine.engine, engineVersion: engine.version, name: 'building', instanceCount: 1 };
+      const building = await acceptedCluster(client, wanted);
+      expect(await requestRestart(client, { clusterId: building.clusterId })).toMatchObject({
+        __typename: 'ClusterBusyError',
+        operation: { id: building.operationId },
+      });
+      await operationEnd(client, building.operationId);
+      const [replica] = await named('orders-2');
+      const restarting = await requestRestart(client, { clusterId: clusterId(), instanceIds: [replica.id] });
+      const others = await Promise.all([
+        requestRestart(client, { clusterId: clusterId() }),
+        requestAdd(client, { clusterId: clusterId(), count: 1 }),
+        requestDrop(client, { clusterId: clusterId(), instanceIds: [replica.id] }),
+      ]);
+      for (const other of others) {
+        expect(other).toMatchObject({ __typename: 'ClusterBusyError', operation: { id: restarting.operation.id } });
+      }
+      await succeeded(client, Promise.resolve(restarting));
+      await deletedCluster(client, building.clusterId);
     });
-    await operationEnd(client, building.operationId);
-    const [replica] = await named('orders-2');
-    const restarting = await requestRestart(client, { clusterId: clusterId(), instanceIds: [replica.id] });
-    const others = await Promise.all([
-      requestRestart(client, { clusterId: clusterId() }),
-      requestAdd(client, { clusterId: clusterId(), count: 1 }),
-      requestDrop(client, { clusterId: clusterId(), instanceIds: [replica.id] }),
-    ]);
-    for (const other of others) {
-      expect(other).toMatchObject({ __typename: 'ClusterBusyError', operation: { id: restarting.operation.id } });
-    }
-    await succeeded(client, Promise.resolve(restarting));
-    await deletedCluster(client, building.clusterId);
   }, 60_000);
 
   test('C06 drop the named one: its process, files and address are gone, the data is on the rest', async () => {
     const { client } = grove();
     const [reports] = await named('reports');
-    await whileWriting(async () => {
+    await whileWritten(async () => {
       const lines = eventLines(client, await cursorNow(client), (seen) => seen.includes('orders BUSY→ACTIVE'));
       const drop = requestDrop(client, { clusterId: clusterId(), instanceIds: [reports.id] });
       expect(await succeeded(client, drop)).toMatchObject({
@@ -177,7 +155,7 @@ export function topologyCases({ engine, home, grove, clusterId }: Scene): void {
     const { client } = grove();
     const leaving = await named('orders-3', 'orders-4');
     const lines = eventLines(client, await cursorNow(client), (seen) => seen.includes('orders BUSY→ACTIVE'));
-    await whileWriting(async () => {
+    await whileWritten(async () => {
       const instanceIds = leaving.map(({ id }) => id);
       await succeeded(client, requestDrop(client, { clusterId: clusterId(), instanceIds }));
     });
@@ -203,6 +181,3 @@ export function topologyCases({ engine, home, grove, clusterId }: Scene): void {
     await expect(engine.readAll(uri, address)).rejects.toThrow('ECONNREFUSED');
   }
 }
-
-const targetsOf = ({ instances }: Shape): { host: string; port: number }[] =>
-  instances.nodes.map(({ address, port }: Shape) => ({ host: address, port }));

@@ -72,6 +72,17 @@ describe('a primary is suspected', () => {
     expect(suspicionOf(group([gone, other]), silence)).toBeNull();
   });
 
+  test('beside an old primary that was fenced off and has not come back since', () => {
+    const gone = primary({ agentLostAt: ago(100) });
+    const fenced = {
+      id: 'x',
+      agentLostAt: ago(5000),
+      fencedAt: ago(4000),
+      observation: observation({ role: 'PRIMARY' }),
+    };
+    expect(suspicionOf(group([gone, primary(fenced), replica(null)]), silence)).toBe('AGENT_LOST');
+  });
+
   test('not for silence while this control plane could not have heard it', () => {
     const cluster = group([primary({ observedAt: ago(60_000) }), replica(null)]);
     expect(suspicionOf(cluster, { ...silence, listeningSince: ago(5000) })).toBeNull();

@@ -352,6 +352,22 @@ describe('a promotion that has given everything back, retried,', () => {
     });
   });
 
+  test('elects whoever is fit by now, though the old primary’s host was not there to lift its fence', async () => {
+    failAt('unfence orders-1', new ProviderError('Its host is down.', { retryable: false }));
+    const operationId = await nobodyElected();
+    expect((await operationOf(grove, operationId)).error).toMatchObject({
+      message: 'Nobody answered. Nothing was promoted; the old primary stays fenced off: Its host is down.',
+    });
+    expect(await standing()).toMatchObject({
+      primary: 'orders-1',
+      roles: { 0: 'orders-1 PRIMARY DOWN fenced' },
+    });
+    await retry(operationId);
+    await runWith(operationId);
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'SUCCEEDED', result: { mode: 'FAILOVER' } });
+    expect((await standing()).primary).toBe('orders-2');
+  });
+
   test('can be cancelled again until the old primary is stopped', async () => {
     const operationId = await givenBack();
     await retry(operationId);

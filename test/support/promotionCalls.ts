@@ -19,12 +19,19 @@ export async function requestPromotion(client: ApiClient, input: Record<string, 
     promoteInstance(input: $input) {
       __typename
       ... on PromoteInstancePayload { cluster { status } operation { id } }
+      ... on OperationPlanned { blockers { code } }
       ... on InstanceNotPromotableError { reason }
       ... on ClusterBusyError { operation { id } }
       ${errorFields}
     }
   }`;
   return (await client.data(document, { input })).promoteInstance;
+}
+
+/** The codes of all that a promotion would be refused with now. */
+export async function promotionBlockers(client: ApiClient, input: Record<string, unknown>): Promise<string[]> {
+  const { blockers } = await requestPromotion(client, { ...input, plan: true });
+  return blockers.map(({ code }: Shape) => code);
 }
 
 /** Waits for a promotion that must have been accepted and must end well; answers with its result. */
