@@ -1,4 +1,4 @@
-import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -221,7 +221,7 @@ for (const version of ['18', '15']) {
       expect((await primary.side.observe()).reason).not.toContain(primary.host.directory);
     });
 
-    test('says that its data directory is missing, and what to do about that', async () => {
+    test('says that its data directory is missing, and what to do about that, until it is back', async () => {
       const primary = await initialized('orders-1');
       const replica = await replicaOf(primary, 'orders-2');
       for (const [lost, wayOut] of [
@@ -229,7 +229,8 @@ for (const version of ['18', '15']) {
         [primary, 'If it is the primary, promote a replica (promoteInstance with FAILOVER'],
       ] as const) {
         const server = await postmasterOf(lost);
-        await rm(join(lost.host.directory, 'data'), { recursive: true });
+        const data = join(lost.host.directory, 'data');
+        await rename(data, `${data}.away`);
         process.kill(server, 'SIGKILL');
         const reason = `The data directory of instance ${lost.host.name} is missing. ${wayOut}`;
         await vi.waitFor(async () => {
@@ -242,8 +243,10 @@ for (const version of ['18', '15']) {
           const failure = { code: 'DATA_GONE', message: expect.stringContaining(reason) };
           await expect(lost.run(kind, {})).rejects.toMatchObject(failure);
         }
+        await rename(`${data}.away`, data);
+        await vi.waitFor(async () => expect((await lost.side.observe()).serving).toBe(true), patience);
       }
-    });
+    }, 60_000);
 
     test('serves while its databases take long to measure', async () => {
       const primary = await initialized('orders-1');
