@@ -15,10 +15,10 @@ const options = {
 async function main(): Promise<void> {
   const words = process.argv.slice(2);
   if (await isForPeople(words)) return await runAsCli(words);
-  const { values, positionals } = readArguments();
+  const { values, positionals } = await readArguments();
   if (values.help) return (await import('./help.ts')).printHelp();
   if (values.version) return (await import('./help.ts')).printVersion();
-  const command = readCommand(positionals);
+  const command = await readCommand(positionals);
   if (command === 'agent') return runAsAgent(values);
   const { runAsServer } = await import('./runAsServer.ts');
   await runAsServer(command, { environment: process.env, workingDirectory: process.cwd(), exit: process.exit });
@@ -43,18 +43,24 @@ async function runAsCli(words: readonly string[]): Promise<void> {
   process.exit(await runCli(words, { environment, workingDirectory: process.cwd(), ...streams, onInterrupt }));
 }
 
-function readArguments() {
+/** Faults are told in our own words, for which servers and agents that have none load nothing. */
+async function readArguments() {
   try {
     return parseArgs({ options, allowPositionals: true });
   } catch (error) {
-    throw new StartupError(`${error instanceof Error ? error.message : error} See grove --help.`);
+    const { readWords } = await import('#cli/readWords.ts');
+    readWords(process.argv.slice(2), options, (fault) => new StartupError(`${fault} See grove --help.`));
+    throw error;
   }
 }
 
-function readCommand([name = 'all', ...rest]: string[]): Command {
+async function readCommand([name = 'all', ...rest]: readonly string[]): Promise<Command> {
   const command = commands.find((known) => known === name);
   if (command && rest.length === 0) return command;
-  throw new StartupError(`There is no command "${[name, ...rest].join(' ')}". See grove --help.`);
+  const [{ cliNouns }, { nearestWord }] = await Promise.all([import('#cli/nouns.ts'), import('#lib/nearestWord.ts')]);
+  const meant = command ? null : nearestWord(name, [...commands, ...cliNouns]);
+  const suggestion = meant === null ? '' : ` Did you mean ${meant}?`;
+  throw new StartupError(`There is no command "${[name, ...rest].join(' ')}".${suggestion} See grove --help.`);
 }
 
 async function runAsAgent({ directory, tools }: { directory?: string; tools?: string }): Promise<void> {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type Actor, roles } from '#domain/actor.ts';
 import { InvalidInputError } from '#domain/errors.ts';
 import { parseInput } from '#domain/parseInput.ts';
+import { plainText } from '#domain/plainText.ts';
 import { requirePermission } from '#domain/requirePermission.ts';
 import type { Bus } from '#events/bus.ts';
 import { transact } from '#events/transact.ts';
@@ -13,12 +14,7 @@ export type ApiKeyDeps = { db: Database; bus: Bus; clock: Clock };
 
 const nameMaxLength = 100;
 const createApiKeyInput = z.object({
-  name: z
-    .string()
-    .trim()
-    .min(1, 'A key needs a name.')
-    .max(nameMaxLength, `At most ${nameMaxLength} characters.`)
-    .regex(/^\P{Cc}*$/u, 'No control characters.'),
+  name: z.string().trim().min(1, 'A key needs a name.').pipe(plainText(nameMaxLength)),
   role: z.enum(roles),
   expiresAt: z.date().nullable(),
 });

@@ -5,6 +5,8 @@ import type { Session } from './session.ts';
 
 export type Option = {
   type: 'string' | 'boolean';
+  /** One letter that stands for it. */
+  short?: string;
   multiple?: boolean;
   /** How the value is called in the help. */
   value?: string;
@@ -38,13 +40,14 @@ export type Invocation<Options extends Record<string, Option> = Record<never, Op
   api(): Promise<Api>;
 };
 
-export type Argument = { name: string; meaning: string };
+/** `once`: it is not repeated, where others of its kind may be. */
+export type Argument = { name: string; meaning: string; once?: true };
 
 export type Command = {
   /** As it is typed after `grove`. */
   words: string;
   argument: Argument | null;
-  /** What may be given behind the argument, once at least. */
+  /** What is given behind the argument: once at least, or once. */
   others: Argument | null;
   summary: string;
   options: Record<string, Option>;

@@ -27,6 +27,8 @@ const document = /* GraphQL */ `subscription ($id: ID!) {
   }
 }`;
 
+export const followHint = (id: string): string => `Follow it with: grove operations watch ${printable(id)}`;
+
 /**
  * Tells an operation's steps as they change, until it has ended. Survives the server. The exit code tells whether it succeeded, or
  * that somebody would not wait any longer.
@@ -37,7 +39,7 @@ export async function followOperation(invocation: Invocation, id: string): Promi
   const giveUp = host.onInterrupt(() => interruption.abort());
   const last = await tellSteps(invocation, id, interruption.signal).finally(giveUp);
   if (interruption.signal.aborted) {
-    host.stderr.write(`grove: The operation goes on. Follow it with: grove operations watch ${printable(id)}\n`);
+    host.stderr.write(`grove: The operation goes on. ${followHint(id)}\n`);
     return exitCodes.interrupted;
   }
   if (last === null)

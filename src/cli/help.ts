@@ -23,7 +23,7 @@ const usageOf = (command: Command): string =>
 
 const argumentsOf = ({ argument, others }: Command): Argument[] => [
   ...(argument === null ? [] : [argument]),
-  ...(others === null ? [] : [{ ...others, name: `${others.name}...` }]),
+  ...(others === null ? [] : [{ ...others, name: others.once ? others.name : `${others.name}...` }]),
 ];
 
 function columns(rows: readonly (readonly [string, string])[]): string {

@@ -36,7 +36,8 @@ function argumentsOf(command: Command, positionals: readonly string[]): Pick<Inv
   const expected = [command.argument, command.others].filter((one) => one !== null);
   const missing = expected.find((_, position) => !positionals[position]);
   if (missing) throw usage(command, `${missing.name} is missing: ${missing.meaning}.`);
-  const superfluous = command.others === null ? positionals.slice(expected.length) : [];
+  const isOpen = command.others !== null && !command.others.once;
+  const superfluous = isOpen ? [] : positionals.slice(expected.length);
   if (superfluous.length > 0) throw usage(command, `"${superfluous.join(' ')}" is too much.`);
   const [argument = '', ...others] = positionals;
   return { argument, others };

@@ -163,9 +163,8 @@ export class OperationNotCancellableError extends DomainError {
 export class OperationNotRetryableError extends DomainError {
   readonly code = 'OPERATION_NOT_RETRYABLE';
   readonly reason: string;
-  constructor(kind: string, reason: string, cluster: string | null = null) {
-    const operation = cluster === null ? kind : `${kind} of cluster "${cluster}"`;
-    super(`Operation ${operation} cannot be retried: ${reason}.`);
+  constructor(kind: string, reason: string, cluster: string) {
+    super(`Operation ${kind} of cluster "${cluster}" cannot be retried: ${reason}.`);
     this.reason = reason;
   }
 }

@@ -1,6 +1,7 @@
 import type { InstanceStatus } from '#generated/prisma/enums.ts';
 import { assertNever } from '#lib/assertNever.ts';
 import type { InstanceFacts } from './facts.ts';
+import type { Observation } from './observation.ts';
 
 /** When an instance counts as silent. */
 export type Silence = {
@@ -25,11 +26,15 @@ export function isSilent(observedAt: Date | null, { now, leaseMs, listeningSince
 }
 
 /** The status of an instance: what an operation is doing to it, else what its agent observes and how old that is. */
-export function deriveInstanceStatus(instance: InstanceView, silence: Silence): StatusVerdict<InstanceStatus> {
+export function deriveInstanceStatus(
+  instance: InstanceView,
+  silence: Silence,
+  { isWantedPrimary = false }: { isWantedPrimary?: boolean } = {},
+): StatusVerdict<InstanceStatus> {
   const { activity } = instance;
   switch (activity) {
     case 'NONE':
-      return observedStatus(instance, silence);
+      return observedStatus(instance, silence, isWantedPrimary);
     case 'FAILED':
       return { status: 'ERROR', reason: instance.statusReason };
     case 'PENDING':
@@ -48,13 +53,30 @@ export function deriveInstanceStatus(instance: InstanceView, silence: Silence): 
   }
 }
 
-function observedStatus(instance: InstanceView, silence: Silence): StatusVerdict<InstanceStatus> {
+function observedStatus(
+  instance: InstanceView,
+  silence: Silence,
+  isWantedPrimary: boolean,
+): StatusVerdict<InstanceStatus> {
   const { observation, observedAt } = instance;
   if (isSilent(observedAt, silence)) return { status: 'UNREACHABLE', reason: silenceReason(observedAt) };
   if (observation === null) return { status: 'DOWN', reason: 'Its agent has not reported yet.' };
-  if (observation.stopped) return { status: 'STOPPED', reason: 'Its server was stopped on purpose.' };
+  if (observation.stopped) return { status: 'STOPPED', reason: stoppedReason(observation, isWantedPrimary) };
   if (!observation.serving) return { status: 'DOWN', reason: observation.reason ?? 'Its server does not answer.' };
   return { status: 'ACTIVE', reason: null };
+}
+
+/** What comes of it by itself, and what a person can do. */
+function stoppedReason({ role }: Observation, isWantedPrimary: boolean): string {
+  if (isWantedPrimary) {
+    return 'Its server was stopped on purpose, in a promotion that did not end: retry that (retryOperation), or promote another (promoteInstance with FAILOVER).';
+  }
+  const follows = 'as soon as that one takes writes and the cluster is free; rejoinInstance asks for it now.';
+  if (role !== 'PRIMARY')
+    return `Its server was stopped on purpose. Grove lets it follow the primary again by itself, ${follows}`;
+  const back =
+    'Where that one is lost for good, promoteInstance with FAILOVER, this instance and acceptDataLoss goes back to it.';
+  return `Its server was stopped on purpose: it was the primary before. Grove lets it follow the new one by itself, ${follows} ${back}`;
 }
 
 function silenceReason(observedAt: Date | null): string {
@@ -76,6 +98,10 @@ export const isUnreachable = ({ status }: Pick<InstanceFacts, 'status'>): boolea
 /** True if it has, or had when it was last seen, a database server of its own: one whose making failed has none. */
 export const hasServer = ({ observation }: Pick<InstanceFacts, 'observation'>): boolean =>
   observation !== null && observation.role !== null;
+
+/** The same, and one whose data were lost since: it may have acknowledged what no other has. */
+export const hadServer = ({ observation, role }: Pick<InstanceFacts, 'observation' | 'role'>): boolean =>
+  observation !== null && (observation.role ?? role) !== null;
 
 /** The instance as it were if no operation worked on it and its server served. */
 export const asServing = (instance: InstanceFacts): InstanceFacts => ({

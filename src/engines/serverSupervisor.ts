@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { StepFailure } from '#domain/stepFailure.ts';
 import type { Logger } from '#lib/logger.ts';
 import { processEnds, processIsRunning, signalProcess } from '#lib/processes.ts';
 import type { ServerUser } from '#lib/serverUser.ts';
@@ -260,7 +261,7 @@ export class ServerSupervisor {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof ServerEnded) return error.message;
+  if (error instanceof ServerEnded || error instanceof StepFailure) return error.message;
   const fault = systemFault(error);
   if (fault !== null) return `The server cannot be started: the host refused: ${fault.message}.`;
   return withoutPaths(`The server cannot be started: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { BackupInUseError } from '#domain/backupErrors.ts';
-import { hasFiles, isBeingTaken, isRemoved } from '#domain/backupStatus.ts';
+import { hasFiles, isBeingTaken, isCompleted, isRemoved } from '#domain/backupStatus.ts';
+import { isDeleted } from '#domain/clusterStatus.ts';
 import { NotFoundError } from '#domain/errors.ts';
 import type { QuotaDemand } from '#domain/quota.ts';
+import type { Warning } from '#domain/warning.ts';
 import type { Change } from '#events/transact.ts';
 import type { OperationWhereInput } from '#generated/prisma/models.ts';
 import { minuteMs } from '#lib/durations.ts';
@@ -13,6 +15,7 @@ import { asStep } from './checkStoredPart.ts';
 import { backupIdSchema, clusterIdSchema } from './inputs.ts';
 import { type CleanUpContext, defineOperation, type Facts } from './operation.ts';
 import { settleBackup } from './settleBackup.ts';
+import { backupLoss } from './warnings.ts';
 
 const removeStep = 'remove';
 
@@ -30,6 +33,7 @@ export const deleteBackup = defineOperation<DeleteBackupInput>({
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: ({ cluster }) => clusterIsFree(cluster),
   quota: givesBack,
+  warnings: whatIsLost,
   accept: assertRemovable,
   record: async (change, { operationId, now }, _facts, { backupId }) =>
     settleBackup(change, backupId, { now, operationId, removal: 'BEGUN' }),
@@ -74,6 +78,14 @@ async function putBack({ cluster, operationId, change }: CleanUpContext): Promis
 async function givesBack({ cluster }: Facts, { backupId }: DeleteBackupInput, tx: Transaction): Promise<QuotaDemand> {
   const backup = await loadBackupFacts(tx, { id: backupId, projectId: cluster.projectId });
   return backup && hasFiles(backup.status) ? { BACKUPS: -1 } : {};
+}
+
+async function whatIsLost({ cluster }: Facts, { backupId }: DeleteBackupInput, tx: Transaction): Promise<Warning[]> {
+  const backup = await loadBackupFacts(tx, { id: backupId, projectId: cluster.projectId });
+  if (!backup || !isCompleted(backup.status)) return [];
+  const others = { clusterId: cluster.id, status: backup.status, id: { not: backupId } };
+  const isLast = (await tx.backup.count({ where: others })) === 0;
+  return [backupLoss(backup, { isLast, isClusterGone: isDeleted(cluster.lifecycle) })];
 }
 
 async function assertRemovable({ tx }: Change, { cluster }: Facts, { backupId }: DeleteBackupInput): Promise<void> {

@@ -3,7 +3,7 @@ import { acceptsWrites, freeStatuses } from '#domain/clusterStatus.ts';
 import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { InstanceStatusError, MinimumInstancesError, PrimaryNotDroppableError } from '#domain/instanceErrors.ts';
-import { hasServer, isServing } from '#domain/instanceStatus.ts';
+import { hadServer, isServing } from '#domain/instanceStatus.ts';
 import { isFormerPrimary } from '#domain/promotion.ts';
 import { givenBack, instancesDemand } from '#domain/quota.ts';
 import { instanceCountAllowed } from '#domain/topology.ts';
@@ -108,7 +108,7 @@ function isNoLastCopy(cluster: ClusterFacts, instance: InstanceFacts): DomainErr
       'Go back to it (promoteInstance with FAILOVER and acceptDataLoss), promote another, or delete the cluster.';
     return [new InstanceStatusError(instance, `${why} ${wayOut}`)];
   }
-  if (synchronous && !isServing(instance) && hasServer(instance)) {
+  if (synchronous && !isServing(instance) && hadServer(instance)) {
     const unseen =
       'In a synchronous cluster without a primary it may hold acknowledged writes that no other instance has.';
     return [

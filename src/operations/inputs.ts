@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { BackupPolicy } from '#domain/backupPolicy.ts';
 import { canonicalCidr } from '#domain/cidr.ts';
 import { limits, namePattern } from '#domain/limits.ts';
+import { plainText } from '#domain/plainText.ts';
 import { isGiven } from '#lib/isGiven.ts';
 
 /** Pieces of input that several operations share. */
@@ -66,11 +67,7 @@ const cidrSchema = z
   )
   .overwrite((text) => canonicalCidr(text) ?? text);
 
-/** Text for people: no control characters, which terminals obey and databases refuse. */
-const descriptionSchema = z
-  .string()
-  .max(limits.descriptionMaxLength, `must have at most ${limits.descriptionMaxLength} characters`)
-  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'must have no control characters');
+const descriptionSchema = plainText(limits.descriptionMaxLength);
 
 export const accessRulesSchema = z
   .array(

@@ -121,8 +121,8 @@ export type OperationDefinition<Input> = {
    * cluster, as created. Reserved by the rows that its acceptance writes, in the same transaction.
    */
   quota?(facts: Facts, input: Input, tx: Transaction): QuotaDemand | Promise<QuotaDemand>;
-  /** What is allowed and may yet not be meant, for a dry run. Pure. */
-  warnings?(facts: Facts, input: Input): Warning[];
+  /** What is allowed and may yet not be meant, for a dry run. Writes nothing. */
+  warnings?(facts: Facts, input: Input, tx: Transaction): Warning[] | Promise<Warning[]>;
   /** In the accepting transaction: record the intent, touch no machine. */
   accept?(change: Change, facts: Facts, input: Input): Promise<void>;
   /** In the accepting transaction, once the operation has its id: rows that name it. */

@@ -51,7 +51,7 @@ async function planned<Input>(
   if (key === 'ANSWERED') return { steps: [], blockers: [], warnings: [alreadyAccepted], quota: [] };
   const judgement = await judge(deps, actor, change, request);
   const { facts, quota } = judgement;
-  const warnings = facts ? (request.definition.warnings?.(facts, request.input) ?? []) : [];
+  const warnings = facts ? ((await request.definition.warnings?.(facts, request.input, change.tx)) ?? []) : [];
   const blockers = [...key, ...judgement.blockers];
   if (!facts || blockers.length > 0) return { steps: [], blockers, warnings, quota };
   try {

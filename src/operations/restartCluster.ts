@@ -82,10 +82,13 @@ function chosenCanRestart(cluster: ClusterFacts, input: RestartClusterInput): Do
   return subjects.flatMap((instance) => {
     const others = 'Leave it out by naming the others in instanceIds, or drop it.';
     if (isUnreachable(instance)) return [new InstanceStatusError(instance, `Nobody can restart it. ${others}`)];
-    if (!hasServer(instance)) return [new InstanceStatusError(instance, `It has no server to restart. ${others}`)];
+    if (!hasServer(instance)) return [new InstanceStatusError(instance, `${withoutServer(instance)} ${others}`)];
     return [];
   });
 }
+
+const withoutServer = ({ statusReason }: InstanceFacts): string =>
+  ['It has no server to restart.', statusReason].filter((said) => said !== null).join(' ');
 
 const planRestart = (instance: InstanceFacts): PlannedStep => ({
   key: restartStep(instance),

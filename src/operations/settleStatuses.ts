@@ -5,6 +5,7 @@ import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { Health, HealthReason } from '#domain/health.ts';
 import { deriveInstanceStatus, instanceTransitions, type Silence } from '#domain/instanceStatus.ts';
 import { members } from '#domain/members.ts';
+import { wantedPrimary } from '#domain/promotion.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
@@ -44,7 +45,8 @@ async function settleInstance(
   instance: InstanceFacts,
   silence: Silence,
 ): Promise<InstanceFacts> {
-  const verdict = deriveInstanceStatus(instance, silence);
+  const isWantedPrimary = wantedPrimary(cluster)?.id === instance.id;
+  const verdict = deriveInstanceStatus(instance, silence, { isWantedPrimary });
   const role = instance.observation?.role ?? instance.role;
   const about = { clusterId: cluster.id, instanceId: instance.id };
   const named = { cluster: cluster.name, instance: instance.name };

@@ -1,3 +1,4 @@
+import type { BackupFacts } from '#domain/backupFacts.ts';
 import type { AccessRule, ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { isFormerPrimary } from '#domain/promotion.ts';
 import type { Warning } from '#domain/warning.ts';
@@ -9,6 +10,19 @@ export function dataLoss({ name, instances }: ClusterFacts): Warning[] {
   if (!instances.some(({ address }) => address !== null)) return [];
   const message = `The data of cluster "${name}" goes with it: only a backup that was taken before brings it back.`;
   return [{ code: 'DATA_LOSS', message }];
+}
+
+/** What a backup has goes with its files; whether anything else has it too is not compared. */
+export function backupLoss(
+  { name, clusterName }: Pick<BackupFacts, 'name' | 'clusterName'>,
+  { isLast, isClusterGone }: { isLast: boolean; isClusterGone: boolean },
+): Warning {
+  const which = isLast ? `It is the last completed backup of cluster "${clusterName}"` : null;
+  const gone = isClusterGone ? `cluster "${clusterName}" itself is deleted` : null;
+  const besides = [which, gone].filter((said) => said !== null).join(', and ');
+  const what = `The data in backup "${name}" go with its files, for good.`;
+  const message = besides === '' ? what : `${what} ${besides.slice(0, 1).toUpperCase()}${besides.slice(1)}.`;
+  return { code: 'DATA_LOSS', message };
 }
 
 /** Rules that name nobody shut everybody out. */

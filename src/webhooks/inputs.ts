@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NotFoundError } from '#domain/errors.ts';
+import { plainText } from '#domain/plainText.ts';
 import { faultOfWebhookUrl } from '#domain/webhookTarget.ts';
 import type { Webhook } from '#generated/prisma/client.ts';
 import type { Transaction } from '#store/database.ts';
@@ -22,10 +23,7 @@ export const webhookUrlSchema = (allowedNetworks: readonly string[]) =>
       return z.NEVER;
     });
 
-export const webhookDescriptionSchema = z
-  .string()
-  .max(descriptionMaxLength, `must have at most ${descriptionMaxLength} characters`)
-  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), 'must have no control characters');
+export const webhookDescriptionSchema = plainText(descriptionMaxLength);
 
 export const webhookIdSchema = z.uuid();
 

@@ -163,7 +163,8 @@ describe('a failure', () => {
   });
 
   test.each([
-    [['clusters', 'create', 'orders', '--plan'], 'There is no option --plan.'],
+    [['clusters', 'create', 'orders', '--frobnicate'], 'There is no option --frobnicate.'],
+    [['clusters', 'create', 'orders', '--instnaces', '2'], 'There is no option --instnaces. Did you mean --instances?'],
     [['clusters', 'create', 'orders', '-p'], 'There is no option -p.'],
     [['clusters', 'create', 'orders', '--constructor', 'x'], 'There is no option --constructor.'],
     [['clusters', 'create', 'orders', '--engine'], '--engine needs a value: --engine ENGINE.'],
@@ -175,6 +176,18 @@ describe('a failure', () => {
       out: '',
       err: `grove: ${fault} See grove clusters create --help.\n`,
     });
+  });
+
+  test.each([
+    [['--unknown'], 'There is no option --unknown.'],
+    [['--verison'], 'There is no option --verison. Did you mean --version?'],
+    [['api', '--hlep'], 'There is no option --hlep. Did you mean --help?'],
+    [['-x'], 'There is no option -x.'],
+    [['--help=yes'], '--help takes no value.'],
+    [['clutsers', 'list'], 'There is no command "clutsers list". Did you mean clusters?'],
+    [['frobnicate'], 'There is no command "frobnicate".'],
+  ])('of the first words is told in our own words, with what may be meant: %j', async (words, fault) => {
+    expect(await person().run(words)).toEqual({ code: 1, out: '', err: `grove: ${fault} See grove --help.\n` });
   });
 
   test('to wait any longer (Ctrl-C) says that the operation goes on', async () => {
@@ -366,7 +379,10 @@ test('every command has a help that names its options, and is in the help of all
   const commands = [...out.matchAll(/^ {2}grove ((?:[a-z][a-z-]* ?)+)/gm)].map(([, words = '']) =>
     words.trim().split(' '),
   );
-  expect(commands.length).toBeGreaterThan(17);
+  expect(commands.length).toBeGreaterThan(22);
+  const documented = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8');
+  for (const line of out.split('\n').filter((text) => text.startsWith('  grove ') && !text.includes('<command>')))
+    expect(documented).toContain(`${line}\n`);
   for (const words of commands) {
     const help = await grove([...words, '--help']);
     expect(help, words.join(' ')).toMatchObject({ code: 0, err: '', out: expect.stringContaining('--json') });

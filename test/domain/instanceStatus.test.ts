@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { deriveInstanceStatus, instanceTransitions, type Silence } from '#domain/instanceStatus.ts';
 import type { Observation } from '#domain/observation.ts';
 import { InstanceActivity, InstanceStatus } from '#generated/prisma/enums.ts';
+import { instanceFacts, observation } from '../support/facts.ts';
 
 const start = new Date('2026-01-01T00:00:00Z').getTime();
 const leaseMs = 10_000;
@@ -38,6 +39,30 @@ const silences = fc
       listeningSince: new Date(start + Math.min(now, listening)),
     }),
   );
+
+describe('an instance whose server was stopped on purpose', () => {
+  const since = new Date(start);
+  const silence = { now: since, leaseMs, listeningSince: since };
+  const stopped = (role: 'PRIMARY' | 'REPLICA', isWantedPrimary: boolean) =>
+    deriveInstanceStatus(
+      { ...instanceFacts({ observedAt: since }), observation: observation({ serving: false, stopped: true, role }) },
+      silence,
+      { isWantedPrimary },
+    );
+
+  test('that was the primary says what comes of it by itself, how to ask for that, and how to go back to it', () => {
+    const { status, reason } = stopped('PRIMARY', false);
+    expect(status).toBe('STOPPED');
+    expect(reason).toMatch(/^Its server was stopped on purpose: it was the primary before\. /);
+    for (const said of ['follow the new one by itself', 'rejoinInstance', 'FAILOVER', 'acceptDataLoss'])
+      expect(reason).toContain(said);
+  });
+
+  test('that is the primary, or was a replica, says its own way out', () => {
+    expect(stopped('PRIMARY', true).reason).toContain('retryOperation');
+    expect(stopped('REPLICA', false).reason).toMatch(/follow the primary again by itself, .* rejoinInstance/);
+  });
+});
 
 describe('the status of an instance', () => {
   test('is what an operation does to it, whatever its agent says', () => {

@@ -120,6 +120,27 @@ test('a dry run shows what blocks it as the errors that they are, and what goes 
   });
 });
 
+test('a dry run of deleteBackup says what is lost: more, where it is the last one or its cluster is gone', async () => {
+  const cluster = await insertCluster(world, actor, { name: 'orders', instances: 1 });
+  const first = await insertBackup(world, actor, cluster, { name: 'first' });
+  const failed = await insertBackup(world, actor, cluster, { name: 'failed', status: 'FAILED' });
+  const warnings = async ({ globalId: backupId }: { globalId: string }) =>
+    (await ask(actor, 'deleteBackup', { backupId, plan: true })).data.r.warnings;
+  const lost = 'The data in backup "first" go with its files, for good.';
+  const last = 'It is the last completed backup of cluster "orders"';
+  expect(await warnings(first)).toEqual([{ code: 'DATA_LOSS', message: `${lost} ${last}.` }]);
+  expect(await warnings(failed)).toEqual([]);
+
+  const second = await insertBackup(world, actor, cluster, { name: 'second' });
+  expect(await warnings(first)).toEqual([{ code: 'DATA_LOSS', message: lost }]);
+  const { db } = world.operations.deps;
+  await db.cluster.update({ where: { id: cluster.id }, data: { lifecycle: 'DELETED', deletedAt: new Date() } });
+  const deleted = 'luster "orders" itself is deleted.';
+  expect(await warnings(first)).toEqual([{ code: 'DATA_LOSS', message: `${lost} C${deleted}` }]);
+  await db.backup.update({ where: { id: second.id }, data: { status: 'DELETED', deletedAt: new Date() } });
+  expect(await warnings(first)).toEqual([{ code: 'DATA_LOSS', message: `${lost} ${last}, and c${deleted}` }]);
+});
+
 test('the quota of a project is read by whoever may read, set by an ADMIN, and refuses what is too much', async () => {
   const admin = await world.createActor();
   await insertCluster(world, admin, { instances: 2 });

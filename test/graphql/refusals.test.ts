@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createGraphqlWorld, type GraphqlWorld, globalId, insertCluster, insertOperation } from './graphqlWorld.ts';
+import { idOf } from '#graphql/globalId.ts';
+import {
+  createGraphqlWorld,
+  type GraphqlWorld,
+  globalId,
+  insertBackup,
+  insertCluster,
+  insertOperation,
+} from './graphqlWorld.ts';
 
 let world: GraphqlWorld;
 beforeAll(async () => {
@@ -10,9 +18,13 @@ afterAll(() => world.close());
 type Actor = Awaited<ReturnType<GraphqlWorld['createActor']>>;
 
 /** What the mutation is refused with. */
-async function refusal(actor: Actor, mutation: string, input: object): Promise<{ code: string; message: string }> {
+async function refusal(
+  actor: Actor,
+  mutation: string,
+  input: object,
+): Promise<{ code: string; message: string; fields?: { path: string }[] }> {
   const type = `${mutation.slice(0, 1).toUpperCase()}${mutation.slice(1)}Input`;
-  const document = `mutation ($input: ${type}!) { r: ${mutation}(input: $input) { ... on Error { code message } } }`;
+  const document = `mutation ($input: ${type}!) { r: ${mutation}(input: $input) { ... on Error { code message ... on InvalidInputError { fields { path } } } } }`;
   const { data, errors } = await world.ask(actor, document, { input });
   expect(errors).toBeUndefined();
   return data.r;
@@ -47,6 +59,55 @@ describe('what is refused says', () => {
         `Cluster "orders" is ERROR; this is possible only while it is ${allowed}. ` +
         'Try the operation that failed again with retryOperation, or remove the cluster with deleteCluster.',
     });
+  });
+
+  const unseen = {
+    ...{ 'right-to-left override': 'a\u202eb', isolate: 'a\u2066b', mark: 'a\u200fb', 'Arabic mark': 'a\u061cb' },
+    ...{ 'zero-width space': 'a\u200bb', joiner: 'a\u200db', 'byte order mark': 'a\ufeffb', 'soft hyphen': 'a\u00adb' },
+    ...{ filler: 'a\u3164b', 'line separator': 'a\u2028b', escape: 'a\u001bb', 'tag character': 'a\u{e0041}b' },
+  };
+
+  test.each(Object.entries(unseen))(
+    'which text for people has a character that is not seen: %s',
+    async (_name, text) => {
+      const actor = await world.createActor();
+      const { globalId: clusterId } = await insertCluster(world, actor, { name: 'orders', instances: 1 });
+      const { globalId: backupId } = await insertBackup(world, actor, {
+        id: idOf('Cluster', clusterId) ?? '',
+        instanceIds: [],
+      });
+      const url = 'https://example.org/hooks';
+      const created = { engine: 'fake', instanceCount: 1 };
+      const asked: [string, object, string][] = [
+        ['createApiKey', { name: text, role: 'VIEWER' }, 'name'],
+        ['createCluster', { ...created, name: text }, 'name'],
+        ['createCluster', { engine: 'fake', name: 'ok', instances: [{ name: text }] }, 'instances.0.name'],
+        [
+          'createCluster',
+          { ...created, name: 'ok', accessRules: [{ cidr: '10.0.0.0/8', description: text }] },
+          'accessRules.0.description',
+        ],
+        ['addInstances', { clusterId, instances: [{ name: text }] }, 'instances.0.name'],
+        ['backupCluster', { clusterId, name: text }, 'name'],
+        ['restoreCluster', { backupId, name: text }, 'name'],
+        ['createWebhook', { url, description: text }, 'description'],
+        ['updateWebhook', { webhookId: globalId('Webhook', crypto.randomUUID()), description: text }, 'description'],
+      ];
+      for (const [mutation, input, path] of asked) {
+        const { code, fields } = await refusal(actor, mutation, input);
+        expect({ code, paths: fields?.map((fault) => fault.path) }, mutation).toEqual({
+          code: 'INVALID_INPUT',
+          paths: [path],
+        });
+      }
+    },
+  );
+
+  test('nothing of a text in any script, or with an emoji', async () => {
+    const actor = await world.createActor();
+    for (const name of ['Büro', 'مكتب', '事務所 2', 'laptop ❤️']) {
+      expect(await refusal(actor, 'createApiKey', { name, role: 'VIEWER' }), name).toEqual({});
+    }
   });
 
   test('which field needs a higher role', async () => {

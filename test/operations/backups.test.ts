@@ -163,7 +163,10 @@ describe('backupCluster', () => {
     expect(await store().list(cluster.clusterId)).toEqual([]);
     expect(await statusesOf(cluster.clusterId)).toEqual(['ACTIVE', 'ACTIVE']);
     const retry = retryOperation(grove.deps, cluster.actor, { operationId: backup.operationId });
-    await expect(retry).rejects.toMatchObject({ code: 'OPERATION_NOT_RETRYABLE' });
+    await expect(retry).rejects.toMatchObject({
+      code: 'OPERATION_NOT_RETRYABLE',
+      message: expect.stringContaining('BACKUP_CLUSTER of cluster "orders" cannot be retried: '),
+    });
   });
 
   test('fails where a stored part is not what was sent', async () => {

@@ -45,6 +45,22 @@ test('a former primary is refused while nothing takes writes: it may hold the on
 });
 
 describe('an instance of a synchronous cluster that may have acknowledged what no other has', () => {
+  test('is not dropped while nothing takes writes, though its data directory is gone', async () => {
+    const subject = await activeCluster(grove, 3);
+    const [first = '', second = ''] = await idsOf(subject, 'orders-1', 'orders-2');
+    await grove.machines.observe(second, { serving: false, role: null });
+    await grove.machines.observe(first, { serving: false, role: 'PRIMARY' });
+    await settleCluster(grove.deps, subject.clusterId);
+    const { db } = grove.deps;
+    await db.cluster.update({ where: { id: subject.clusterId }, data: { healthLevel: 'DOWN', synchronous: true } });
+    await expect(drop(subject, [second])).rejects.toMatchObject({
+      code: 'INSTANCE_STATUS',
+      message: expect.stringContaining('promote another with acceptDataLoss first'),
+    });
+    await db.cluster.update({ where: { id: subject.clusterId }, data: { synchronous: false } });
+    await expect(drop(subject, [second])).resolves.toMatchObject({ clusterId: subject.clusterId });
+  });
+
   test('is let go before anything is done to it, and where it cannot be it is not touched', async () => {
     const subject = await activeCluster(grove, 3);
     await grove.deps.db.cluster.update({ where: { id: subject.clusterId }, data: { synchronous: true } });

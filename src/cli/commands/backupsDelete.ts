@@ -12,7 +12,7 @@ export const backupsDelete = defineCommand({
   async run(invocation) {
     const { argument, values, host, api } = invocation;
     const { id, name, clusterName } = await findBackup(await api(), argument, values.cluster);
-    if (!values.yes) await confirmName(host, { what: `backup "${name}" of "${clusterName}"`, name });
+    if (!values.yes && !values.plan) await confirmName(host, { what: `backup "${name}" of "${clusterName}"`, name });
     return await requestOperation(invocation, {
       mutation: 'deleteBackup',
       input: { backupId: id },

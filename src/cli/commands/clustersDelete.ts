@@ -13,7 +13,7 @@ export const clustersDelete = defineCommand({
   async run(invocation) {
     const { argument, values, host, api } = invocation;
     const { id, name, version } = await findCluster<Cluster>(await api(), argument, 'id name version');
-    if (!values.yes) await confirmName(host, { what: `"${name}" with all its data`, name });
+    if (!values.yes && !values.plan) await confirmName(host, { what: `"${name}" with all its data`, name });
     // The version: what was asked about is what is deleted.
     const input = { clusterId: id, expectedVersion: version };
     return await requestOperation(invocation, { mutation: 'deleteCluster', input });

@@ -15,7 +15,8 @@ export const clustersDropInstances = defineCommand({
     const { cluster, instances } = await findInstances(await api(), argument, others);
     const names = instances.map(({ name }) => name).join(', ');
     const what = `${names} of "${cluster.name}" with their data`;
-    if (!values.yes) await confirmName(host, { what, name: cluster.name, called: "the cluster's name" });
+    if (!values.yes && !values.plan)
+      await confirmName(host, { what, name: cluster.name, called: "the cluster's name" });
     // The version: what was asked about is what is deleted.
     const instanceIds = instances.map(({ id }) => id);
     const input = { clusterId: cluster.id, expectedVersion: cluster.version, instanceIds };

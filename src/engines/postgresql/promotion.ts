@@ -7,7 +7,7 @@ import {
   ReplicaTooFarBehindError,
 } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import { hasServer } from '#domain/instanceStatus.ts';
+import { hadServer } from '#domain/instanceStatus.ts';
 import { isFormerPrimary, isHealthy, isThere, wantedPrimary } from '#domain/promotion.ts';
 import type { Candidate, PromotionMode, PromotionRequest } from '../engine.ts';
 import { lsnDifference, lsnToBytes } from './lsn.ts';
@@ -79,7 +79,7 @@ export function unseenReplicas(cluster: Cluster): string[] {
  * it has become a replica.
  */
 export function acknowledging(cluster: Pick<Cluster, 'instances' | 'primaryInstanceId'>): InstanceFacts[] {
-  return cluster.instances.filter((instance) => hasServer(instance) && isReplica(cluster, instance));
+  return cluster.instances.filter((instance) => hadServer(instance) && isReplica(cluster, instance));
 }
 
 /** Every reason why the target (null: whichever is best) cannot be promoted. */

@@ -10,7 +10,7 @@ const WarningCode = describedEnum<WarningCodeName>(
   'WarningCode',
   'What may not be meant, for programs. A code keeps its meaning for ever; more may be added.',
   {
-    DATA_LOSS: 'Data goes that only a backup brings back.',
+    DATA_LOSS: 'Data goes that only a backup brings back, or that of a backup itself.',
     NOBODY_MAY_CONNECT: 'The access rules let nobody in.',
     SESSIONS_END: 'Sessions that the access rules let in so far are ended.',
     NO_FAILOVER_TARGET: 'No other instance could take over.',

@@ -138,7 +138,8 @@ class LocalProvider implements Provider {
   async #start(instance: InstanceRef, { liftFence = false }: { liftFence?: boolean }): Promise<void> {
     const { assignmentFile, directory } = this.#layout.instance(instance);
     if ((await readText(assignmentFile)) === null) {
-      throw new ProviderError(`Instance ${instance.instanceId} does not exist on this host.`, { retryable: false });
+      const missing = `The directory of instance ${instance.instanceId} is missing on this host, or what it was made as.`;
+      throw new ProviderError(`${missing} It cannot be started: drop it and add another.`, { retryable: false });
     }
     if (liftFence) await rm(join(directory, fenceFile), { force: true });
     await this.#agents.ensure(instance);

@@ -1,4 +1,4 @@
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -220,6 +220,33 @@ for (const version of ['18', '15']) {
       expect(failure.message).not.toContain(primary.host.directory);
       expect((await primary.side.observe()).reason).not.toContain(primary.host.directory);
     });
+
+    test('says that its data directory is missing, and what to do about that, until it is back', async () => {
+      const primary = await initialized('orders-1');
+      const replica = await replicaOf(primary, 'orders-2');
+      for (const [lost, wayOut] of [
+        [replica, 'Let it be copied anew from its primary (rejoinInstance), or drop it and add another.'],
+        [primary, 'If it is the primary, promote a replica (promoteInstance with FAILOVER'],
+      ] as const) {
+        const server = await postmasterOf(lost);
+        const data = join(lost.host.directory, 'data');
+        await rename(data, `${data}.away`);
+        process.kill(server, 'SIGKILL');
+        const reason = `The data directory of instance ${lost.host.name} is missing. ${wayOut}`;
+        await vi.waitFor(async () => {
+          const seen = await lost.side.observe();
+          expect(seen).toMatchObject({ serving: false, stopped: false, role: null });
+          expect(seen.reason).toContain(reason);
+          expect(seen.reason).not.toContain(lost.host.directory);
+        }, patience);
+        for (const kind of ['start', 'restart'] as const) {
+          const failure = { code: 'DATA_GONE', message: expect.stringContaining(reason) };
+          await expect(lost.run(kind, {})).rejects.toMatchObject(failure);
+        }
+        await rename(`${data}.away`, data);
+        await vi.waitFor(async () => expect((await lost.side.observe()).serving).toBe(true), patience);
+      }
+    }, 60_000);
 
     test('serves while its databases take long to measure', async () => {
       const primary = await initialized('orders-1');

@@ -229,6 +229,13 @@ describe('a promotion is refused', () => {
     expect(acknowledging(cluster).map(({ id }) => id)).toEqual(['a']);
   });
 
+  test('where a replica of a synchronous group has lost its data: the last write may have been there', () => {
+    const emptied = replica('b', { status: 'DOWN', observation: observation({ serving: false, role: null }) });
+    const cluster = group([primary('0/1000', gone), a, emptied], { synchronous: true });
+    expect(codes(cluster, { mode: 'FAILOVER' })).toEqual(['REPLICAS_UNSEEN']);
+    expect(codes(cluster, { mode: 'FAILOVER', acceptDataLoss: true })).toEqual([]);
+  });
+
   test('beside an instance that takes writes, whatever an operation has left it as', () => {
     const serving = primary('0/1000', { activity: 'FAILED', status: 'ERROR' });
     if (serving.observation) serving.observation.serving = true;

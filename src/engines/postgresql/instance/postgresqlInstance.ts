@@ -17,6 +17,10 @@ const connectMs = 5000;
 /** A start that takes longer replays WAL. */
 const recoveringAfterMs = 2000;
 
+const wayOutOfReplica = 'Let it be copied anew from its primary (rejoinInstance), or drop it and add another.';
+const wayOutOfPrimary =
+  'If it is the primary, promote a replica (promoteInstance with FAILOVER; where failover is automatic, Grove does), and it is copied anew; without a replica, restore a backup.';
+
 /** One PostgreSQL server: what is wanted of it, its files and its process. The commands work through this. */
 export class PostgresqlInstance {
   readonly host: InstanceHost;
@@ -137,9 +141,7 @@ export class PostgresqlInstance {
     if ((await this.state()).wanted === 'none') {
       throw new CommandFailure('NOT_INITIALIZED', `Instance ${this.host.name} has no database server yet.`);
     }
-    if (!(await this.exists())) {
-      throw new CommandFailure('DATA_GONE', `The data directory of instance ${this.host.name} is gone.`);
-    }
+    await this.#assertDataThere();
   }
 
   /** Work with one session of the superuser. */
@@ -188,7 +190,10 @@ export class PostgresqlInstance {
 
   async #comesUp<T>({ progress }: Pick<CommandCall, 'progress'>, bringUp: () => Promise<T>): Promise<T> {
     if ((await this.state()).wanted !== 'running') {
-      throw new CommandFailure('STOPPED', `The server of ${this.host.name} was stopped on purpose. Start it first.`);
+      throw new CommandFailure(
+        'STOPPED',
+        `The server of ${this.host.name} was stopped on purpose. Let it follow the primary again with rejoinInstance.`,
+      );
     }
     const recovering = setTimeout(() => progress('recovering: the server accepts no sessions yet'), recoveringAfterMs);
     try {
@@ -205,7 +210,16 @@ export class PostgresqlInstance {
     }
   }
 
+  /** A missing data directory would look as if the program were missing: both are ENOENT to whoever starts it. */
+  async #assertDataThere(): Promise<void> {
+    if (await this.exists()) return;
+    const { upstream } = await this.state();
+    const wayOut = upstream === null ? wayOutOfPrimary : wayOutOfReplica;
+    throw new CommandFailure('DATA_GONE', `The data directory of instance ${this.host.name} is missing. ${wayOut}`);
+  }
+
   async #prepare(): Promise<ServerLaunch> {
+    await this.#assertDataThere();
     if ((await this.isFenced()) && !(await this.isStandby())) {
       const why = `${this.host.name} was fenced off: another instance may be the primary by now. It has to join as a replica first.`;
       throw new CommandFailure('FENCED', why);
