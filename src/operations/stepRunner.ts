@@ -179,6 +179,7 @@ async function createStepContext(
     backups: deps.backups,
     operationId: operation.id,
     projectName: project.name,
+    clock: deps.clock,
     timing: deps.timing,
     signal,
     waitingFor,

@@ -38,6 +38,7 @@ export async function takeBack(
       provider: assertPresent(deps.providers[cluster.provider], `provider ${cluster.provider}`),
       backups: deps.backups,
       operationId: operation.id,
+      clock: deps.clock,
       change,
       setActivity: setActivityIn(deps, operation.clusterId, change),
       signal: AbortSignal.any([stopping, AbortSignal.timeout(withinMs)]),
