@@ -1,6 +1,5 @@
 import { limits } from '#domain/limits.ts';
 import type { Observation } from '#domain/observation.ts';
-import type { Json, JsonObject } from '#lib/json.ts';
 import type { Logger } from '#lib/logger.ts';
 
 export type ChangeNotices = {
@@ -62,16 +61,8 @@ export function createChangeNotices({ logger, onInstanceChanged }: ChangeNotices
 }
 
 /** What a status or a cluster's health can turn on. Figures that move all the time are left out. */
-function stateOf({ serving, role, stopped, replication, engine }: Observation): string {
+function stateOf({ serving, role, stopped, replication, followerStates }: Observation): string {
   const lagging = (replication?.lagBytes ?? 0) > limits.replicationLagBytes;
   const followed = [replication?.upstream ?? null, replication?.state ?? null, lagging];
-  return JSON.stringify([serving, role, stopped, ...followed, followersIn(engine)]);
-}
-
-/** In what state an engine that has followers sees each: it lists them as `replicas`. */
-function followersIn({ replicas }: JsonObject): unknown[] {
-  if (!Array.isArray(replicas)) return [];
-  const stateIn = (replica: Json) =>
-    typeof replica === 'object' && replica !== null && 'state' in replica ? replica.state : null;
-  return replicas.map((replica) => String(stateIn(replica))).sort();
+  return JSON.stringify([serving, role, stopped, ...followed, followerStates.toSorted()]);
 }
