@@ -25,14 +25,15 @@ import { embeddedPostgresBinaries } from '#lib/embeddedPostgresBinaries.ts';
 import { keptSecret, writePrivately } from '#lib/keptSecret.ts';
 import type { Logger } from '#lib/logger.ts';
 import { createSecretBox } from '#lib/secretBox.ts';
-import { serverUser } from '#lib/serverUser.ts';
+import { type ServerUser, serverUser } from '#lib/serverUser.ts';
 import { StartupError } from '#lib/startupError.ts';
 import { startMonitors } from '#monitors/startMonitors.ts';
-import type { OperationDeps } from '#operations/deps.ts';
+import type { OperationDeps, OperationTiming } from '#operations/deps.ts';
 import { runOperation } from '#operations/runOperation.ts';
 import { settleCluster } from '#operations/settleCluster.ts';
 import { takeScheduledBackup } from '#operations/takeScheduledBackup.ts';
 import { createLocalProvider } from '#providers/local/localProvider.ts';
+import type { Provider } from '#providers/provider.ts';
 import { createServer } from '#server/server.ts';
 import { defaultDataDirectory, openDataDirectory } from '#store/dataDirectory.ts';
 import { openStore } from '#store/openStore.ts';
@@ -53,6 +54,14 @@ export type App = {
   close(): Promise<void>;
 };
 
+const operationTiming: OperationTiming = {
+  cancelGraceMs: 20_000,
+  stepRetryMs: 1000,
+  stepAttempts: 4,
+  agentHangsMs: 20_000,
+  agentSilentMs: 60_000,
+};
+
 type Starting = { config: Config; mode: Mode; logger: Logger; closers: Closers };
 
 /** Builds everything once and starts it. On a failure, what was started is stopped again. */
@@ -67,66 +76,90 @@ export async function startApp(config: Config, mode: Mode, logger: Logger): Prom
 }
 
 async function start(starting: Starting): Promise<App> {
-  const { config, mode, logger, closers } = starting;
+  const { config, mode, closers } = starting;
   requireSharedSettings(config, mode);
-  const user = serverUser();
-  const dataDirectory = await takeDataDirectory(starting);
-  const toolsDirectory = join(dataDirectory, 'tools');
-  const binaries = { serverUser: user, reachableCopyIn: toolsDirectory };
-  const binDirectory = config.databaseUrl === null ? await embeddedPostgresBinaries(binaries) : null;
-  const { databaseUrl } = config;
-  const store = await openStore({ databaseUrl, dataDirectory, binDirectory, serverUser: user, logger });
-  closers.add('the store', () => store.close());
-  const bus = await openBus(starting);
-  const jobs = await createJobs({ url: store.url, logger, concurrency: config.operationsAtOnce });
-  closers.add('the job queue', () => jobs.stop());
-  const toolchain = await findPostgresqlToolchain({
-    configuredDirectories: config.postgresqlBin,
-    searchPath: config.path,
-    ...binaries,
-  });
-  const controlUrlFile = join(dataDirectory, 'control-url');
-  const local = createLocalProvider({
-    dataDirectory,
-    networkPool: config.networkPool,
-    agentCommand: agentCommand({ config, dataDirectory, toolsDirectory }),
-    controlUrlFile,
-    serverUser: user,
-    logger,
-  });
+  const ground = await takeGround(starting);
+  const { dataDirectory } = ground;
   const backups = config.backupStore ?? localBackups(dataDirectory);
-  const startedAt = new Date();
-  const operations: OperationDeps = {
-    db: store.db,
-    bus,
-    jobs,
-    logger,
-    clock: systemClock,
-    engines: createEngines({ postgresql: toolchain }),
-    providers: { local },
-    defaultProvider: local.name,
-    agents: createAgentChannel({ db: store.db, bus, clock: systemClock, logger }),
-    backups: { store: openBackupStore(backups), place: backups.place },
-    secrets: createSecretBox(config.secretKey ?? (await localSecretKey(dataDirectory))),
-    silence: () => ({ now: systemClock.now(), leaseMs: config.agentLeaseMs, listeningSince: startedAt }),
-    quotaDefaults: config.quotaDefaults,
-    workerId: `${hostname()}/${process.pid}/${randomUUID()}`,
-    webhookNetworks: config.webhookNetworks,
-    timing: {
-      cancelGraceMs: 20_000,
-      stepRetryMs: 1000,
-      stepAttempts: 4,
-      agentHangsMs: 20_000,
-      agentSilentMs: 60_000,
-    },
-  };
+  const operations = await buildOperations(starting, ground, backups);
   const adminKeyFile = await ensureFirstKey(operations, dataDirectory);
   const url = mode === 'worker' ? null : await serve(starting, operations, backups);
   const ownUrl = url ?? `http://${config.host}:${config.port}`;
   const controlUrls = config.controlUrls ?? [ownUrl.replace(/^http/, 'ws')];
-  if (mode !== 'api') await writePrivately(controlUrlFile, `${controlUrls.join('\n')}\n`);
+  if (mode !== 'api') await writePrivately(ground.controlUrlFile, `${controlUrls.join('\n')}\n`);
   if (mode !== 'api') await work(starting, operations);
   return { url, adminKeyFile, dataDirectory, close: () => closers.closeAll() };
+}
+
+/** Where this process keeps its files, and as whom it runs servers. */
+type Ground = { dataDirectory: string; toolsDirectory: string; controlUrlFile: string; serverUser: ServerUser | null };
+
+async function takeGround(starting: Starting): Promise<Ground> {
+  const user = serverUser();
+  const dataDirectory = await takeDataDirectory(starting, user);
+  return {
+    dataDirectory,
+    toolsDirectory: join(dataDirectory, 'tools'),
+    controlUrlFile: join(dataDirectory, 'control-url'),
+    serverUser: user,
+  };
+}
+
+async function buildOperations(starting: Starting, ground: Ground, backups: StoreSettings): Promise<OperationDeps> {
+  const { config, logger } = starting;
+  const { db, bus, jobs } = await openSharedState(starting, ground);
+  const toolchain = await findPostgresqlToolchain({
+    configuredDirectories: config.postgresqlBin,
+    searchPath: config.path,
+    ...binariesOn(ground),
+  });
+  const local = localProvider(starting, ground);
+  const startedAt = systemClock.now();
+  return {
+    ...{ db, bus, jobs, logger, clock: systemClock },
+    engines: createEngines({ postgresql: toolchain }),
+    providers: { local },
+    defaultProvider: local.name,
+    agents: createAgentChannel({ db, bus, clock: systemClock, logger }),
+    backups: { store: openBackupStore(backups), place: backups.place },
+    secrets: createSecretBox(config.secretKey ?? (await localSecretKey(ground.dataDirectory))),
+    silence: () => ({ now: systemClock.now(), leaseMs: config.agentLeaseMs, listeningSince: startedAt }),
+    quotaDefaults: config.quotaDefaults,
+    workerId: `${hostname()}/${process.pid}/${randomUUID()}`,
+    webhookNetworks: config.webhookNetworks,
+    timing: operationTiming,
+  };
+}
+
+/** What processes share: the store, the bus that wakes them, the jobs. */
+async function openSharedState(
+  starting: Starting,
+  ground: Ground,
+): Promise<Pick<OperationDeps, 'db' | 'bus' | 'jobs'>> {
+  const { config, logger, closers } = starting;
+  const { databaseUrl } = config;
+  const binDirectory = databaseUrl === null ? await embeddedPostgresBinaries(binariesOn(ground)) : null;
+  const { dataDirectory, serverUser } = ground;
+  const store = await openStore({ databaseUrl, dataDirectory, binDirectory, serverUser, logger });
+  closers.add('the store', () => store.close());
+  const bus = await openBus(starting);
+  const jobs = await createJobs({ url: store.url, logger, concurrency: config.operationsAtOnce });
+  closers.add('the job queue', () => jobs.stop());
+  return { db: store.db, bus, jobs };
+}
+
+const binariesOn = ({ serverUser, toolsDirectory }: Ground) => ({ serverUser, reachableCopyIn: toolsDirectory });
+
+function localProvider({ config, logger }: Starting, ground: Ground): Provider {
+  const { dataDirectory, toolsDirectory, controlUrlFile, serverUser } = ground;
+  return createLocalProvider({
+    dataDirectory,
+    networkPool: config.networkPool,
+    agentCommand: agentCommand({ config, dataDirectory, toolsDirectory }),
+    controlUrlFile,
+    serverUser,
+    logger,
+  });
 }
 
 /** Processes that share a store must share what one process keeps in its data directory. */
@@ -142,8 +175,7 @@ function requireSharedSettings({ databaseUrl, secretKey }: Config, mode: Mode): 
 }
 
 /** Only a process that runs machines takes the directory for itself; any number that do not may share one. */
-async function takeDataDirectory({ config, mode, closers }: Starting): Promise<string> {
-  const user = serverUser();
+async function takeDataDirectory({ config, mode, closers }: Starting, user: ServerUser | null): Promise<string> {
   const path = config.dataDirectory ?? (await defaultDataDirectory(config.workingDirectory, user));
   if (mode === 'api') {
     await mkdir(path, { recursive: true, mode: 0o700 });

@@ -151,6 +151,13 @@ describe('the architecture', () => {
     expect(waiting).toEqual([]);
   });
 
+  test('has operations that take the present from the clock they are given', () => {
+    const reading = files.filter(
+      (file) => folderOf(file) === 'operations' && /new Date\(\)|Date\.now\(\)/.test(text.get(file) ?? ''),
+    );
+    expect(reading).toEqual([]);
+  });
+
   test('compares no status outside of the files that own it', () => {
     const comparing = files.filter(
       (file) =>

@@ -29,33 +29,15 @@ export type ControlConnection = {
 };
 
 /** Opens a connection and subscribes to the instance's commands. It is not opened again when it ends. */
-export function openControlConnection({
-  url,
-  hello,
-  onConnected,
-  onCommand,
-}: ControlConnectionOptions): ControlConnection {
+export function openControlConnection(options: ControlConnectionOptions): ControlConnection {
   const liveness = watchLiveness(() => client.terminate());
   let ended = false;
   let closing: Closing | null = null;
-  const client = createClient({
-    url,
-    connectionParams: hello,
-    webSocketImpl: AgentSocket,
-    // The agent decides when to connect again; disposed, the client does not even after an orderly close.
-    retryAttempts: 0,
-    keepAlive: pingMs,
-    connectionAckWaitTimeout: handshakeMs,
-    on: {
-      ...liveness.listeners,
-      connected: onConnected,
-      closed(event) {
-        closing = closingOf(event);
-        dispose(client);
-      },
-    },
+  const client = createControlClient(options, liveness.listeners, (event) => {
+    closing = closingOf(event);
+    dispose(client);
   });
-  const closed = subscribeToCommands(client, onCommand).then((end) => {
+  const closed = subscribeToCommands(client, options.onCommand).then((end) => {
     ended = true;
     liveness.stop();
     dispose(client);
@@ -65,8 +47,31 @@ export function openControlConnection({
     if (ended) throw new Error('The connection has ended.');
     await execute(client, query, variables);
   };
+  return { closed, ...reports(mutate), close: () => dispose(client) };
+}
+
+function createControlClient(
+  { url, hello, onConnected }: ControlConnectionOptions,
+  listeners: ReturnType<typeof watchLiveness>['listeners'],
+  closed: (event: unknown) => void,
+): Client {
+  return createClient({
+    url,
+    connectionParams: hello,
+    webSocketImpl: AgentSocket,
+    // The agent decides when to connect again; disposed, the client does not even after an orderly close.
+    retryAttempts: 0,
+    keepAlive: pingMs,
+    connectionAckWaitTimeout: handshakeMs,
+    on: { ...listeners, connected: onConnected, closed },
+  });
+}
+
+/** What an agent tells the control plane, as mutations of the protocol. */
+function reports(
+  mutate: (query: string, variables: Record<string, unknown>) => Promise<void>,
+): Pick<ControlConnection, 'report' | 'progress' | 'finish'> {
   return {
-    closed,
     report: (observation) =>
       mutate('mutation ($observation: JSON!) { report(observation: $observation) }', { observation }),
     progress: (commandId, message) =>
@@ -79,7 +84,6 @@ export function openControlConnection({
         commandId,
         outcome,
       }),
-    close: () => dispose(client),
   };
 }
 

@@ -34,6 +34,8 @@ export type Observation = {
   storageUsedBytes: number | null;
   /** Null on a primary. */
   replication: ReplicationObservation | null;
+  /** How each server that follows this one stands, in the engine's own word, e.g. "streaming". Empty: none does, or not known. */
+  followerStates: string[];
   /** Where its server was when it last answered this agent, in the engine's own words. Null: not known. */
   lastPosition: JsonObject | null;
   /** What only this engine has; its shape belongs to engines/<engine>. */

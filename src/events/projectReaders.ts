@@ -8,6 +8,9 @@ type Entry = { reader: Promise<ProjectReader>; users: number; leaveBus: () => vo
 
 type Source = { log: EventLog; bus: Bus; logger: Logger; options: { ringSize: number }; epoch: Epoch };
 
+/** A project's reader and the function that gives it back. */
+export type TakenReader = { reader: ProjectReader; giveBack(): void };
+
 /** The node's readers: one a project while somebody subscribes to it. */
 export class ProjectReaders {
   readonly #log: EventLog;
@@ -32,8 +35,7 @@ export class ProjectReaders {
     return this.#epoch;
   }
 
-  /** The project's reader and the function that gives it back. */
-  async take(projectId: string): Promise<{ reader: ProjectReader; giveBack: () => void }> {
+  async take(projectId: string): Promise<TakenReader> {
     const entry = this.#entries.get(projectId) ?? this.#open(projectId);
     entry.users += 1;
     const giveBack = () => {

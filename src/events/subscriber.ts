@@ -2,7 +2,7 @@ import type { Clock } from '#lib/clock.ts';
 import type { DecodedCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
 import { continues, type LiveListener, type ProjectReader, type WeighedEvent } from './projectReader.ts';
-import type { ProjectReaders } from './projectReaders.ts';
+import type { ProjectReaders, TakenReader } from './projectReaders.ts';
 import type { FeedMessage, FeedOptions, GapReason, Subscription } from './subscription.ts';
 import { WaitingEvents, type WaitingLimits } from './waitingEvents.ts';
 
@@ -36,8 +36,6 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
   #tell: ((told: Told | Promise<Told>) => void) | null = null;
   /** Everything up to here was sent, filtered out, or said to be lost. */
   #sent = 0n;
-  /** The last event that was offered. */
-  #offered = 0n;
   readonly #waiting: WaitingEvents;
   #lost: GapReason | null = null;
   #failure: unknown = null;
@@ -47,8 +45,8 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
   #leaving = false;
   /** Has a page that could not be read asked for again. Null: there is none. */
   #retry: (() => void) | null = null;
-  #reader: ProjectReader | null = null;
-  #giveBack: (() => void) | null = null;
+  /** The reader that it has, live or not. */
+  #taken: TakenReader | null = null;
   #lastMessageAt: number;
   #state: 'new' | 'served' | 'ended' = 'new';
   #end: PromiseWithResolvers<void> | null = null;
@@ -137,8 +135,8 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
       this.#failure = error;
     }
     if (!waiting.overflowed && this.#failure === null) {
-      this.#offered = events.at(-1)?.event.seq ?? this.#offered;
-      if (waiting.count === 0) this.#sent = this.#offered;
+      waiting.upTo = events.at(-1)?.event.seq ?? waiting.upTo;
+      if (waiting.count === 0) this.#sent = waiting.upTo;
     }
     return waiting.count > 0 || waiting.overflowed || this.#failure !== null;
   }
@@ -209,18 +207,16 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
 
   #release(): void {
     this.#live = null;
-    this.#reader?.leave(this);
-    this.#reader = null;
-    this.#giveBack?.();
-    this.#giveBack = null;
+    this.#taken?.reader.leave(this);
+    this.#taken?.giveBack();
+    this.#taken = null;
   }
 
   /** What comes before it is live, at one reader; at its end it is live, or `#lost` says why it has to begin anew. */
   async *#follow(): AsyncGenerator<FeedMessage, void> {
     this.#release();
-    const { reader, giveBack } = await this.#deps.readers.take(this.#subscription.projectId);
-    this.#reader = reader;
-    this.#giveBack = giveBack;
+    this.#taken = await this.#deps.readers.take(this.#subscription.projectId);
+    const { reader } = this.#taken;
     const after = this.#after ?? reader.position;
     const gap = this.#lost ?? ((await reader.reaches(after)) ? null : 'BEYOND_END');
     this.#lost = null;
@@ -256,9 +252,9 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
       return await reader.page(this.#sent);
     } catch (error) {
       this.#deps.readers.storeFails(error);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#retry = resolve;
-      await promise;
+      await new Promise<void>((resolve) => {
+        this.#retry = resolve;
+      });
       this.#retry = null;
       return null;
     }
@@ -270,8 +266,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
       return;
     }
     this.#sent = reader.position;
-    this.#offered = reader.position;
-    this.#waiting.take();
+    this.#waiting.beginAfter(reader.position);
     reader.listen(this);
   }
 
@@ -293,7 +288,7 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
   #takeBatch(reader: ProjectReader): FeedMessage {
     const events = this.#waiting.take();
     const after = this.#sent;
-    this.#sent = this.#offered;
+    this.#sent = this.#waiting.upTo;
     const { filter } = this.#subscription;
     return reader.batch({ filterKey: filter?.key ?? '', after, upTo: this.#sent, events });
   }

@@ -6,6 +6,8 @@ export type WaitingLimits = Pick<FeedOptions, 'maxWaitingEvents' | 'maxWaitingBy
 
 /** What waits for one consumer. Once it was too much nothing waits any more. */
 export class WaitingEvents {
+  /** The last event that was looked at, whether it was wanted or not. */
+  upTo = 0n;
   readonly #limits: WaitingLimits;
   #events: LoggedEvent[] = [];
   #bytes = 0;
@@ -21,6 +23,11 @@ export class WaitingEvents {
 
   get count(): number {
     return this.#events.length;
+  }
+
+  beginAfter(position: bigint): void {
+    this.upTo = position;
+    this.take();
   }
 
   add({ event, bytes }: WeighedEvent): void {

@@ -1,14 +1,12 @@
 import { limits } from '#domain/limits.ts';
 import type { Observation } from '#domain/observation.ts';
-import type { Json, JsonObject } from '#lib/json.ts';
 import type { Logger } from '#lib/logger.ts';
+
+type Observed = { instanceId: string; clusterId: string; observation: Observation };
 
 export type ChangeNotices = {
   /** An observation was written. `force`: it counts as a change whatever it says. */
-  observed(
-    report: { instanceId: string; clusterId: string; observation: Observation },
-    options: { force: boolean },
-  ): void;
+  observed(report: Observed, options: { force: boolean }): void;
   forget(instanceId: string): void;
   close(): Promise<void>;
 };
@@ -16,62 +14,66 @@ export type ChangeNotices = {
 type ChangeNoticesDeps = { logger: Logger; onInstanceChanged(clusterId: string): Promise<void> };
 
 /** Tells of each cluster with a changed instance: one call a cluster at a time, and one more for what changed meanwhile. */
-export function createChangeNotices({ logger, onInstanceChanged }: ChangeNoticesDeps): ChangeNotices {
-  const known = new Map<string, string>();
-  const running = new Map<string, Promise<void>>();
-  const again = new Map<string, Set<string>>();
+export function createChangeNotices(deps: ChangeNoticesDeps): ChangeNotices {
+  return new Notices(deps);
+}
 
-  function notify(clusterId: string, instanceId: string): void {
-    const changed = (again.get(clusterId) ?? new Set()).add(instanceId);
-    again.set(clusterId, changed);
-    if (running.has(clusterId)) return;
-    running.set(
+class Notices implements ChangeNotices {
+  readonly #deps: ChangeNoticesDeps;
+  readonly #known = new Map<string, string>();
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #again = new Map<string, Set<string>>();
+
+  constructor(deps: ChangeNoticesDeps) {
+    this.#deps = deps;
+  }
+
+  observed({ instanceId, clusterId, observation }: Observed, { force }: { force: boolean }): void {
+    const state = stateOf(observation);
+    if (this.#known.get(instanceId) === state && !force) return;
+    this.#known.set(instanceId, state);
+    this.#notify(clusterId, instanceId);
+  }
+
+  forget(instanceId: string): void {
+    this.#known.delete(instanceId);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#running.values());
+  }
+
+  #notify(clusterId: string, instanceId: string): void {
+    const changed = (this.#again.get(clusterId) ?? new Set()).add(instanceId);
+    this.#again.set(clusterId, changed);
+    if (this.#running.has(clusterId)) return;
+    this.#running.set(
       clusterId,
-      drain(clusterId).finally(() => running.delete(clusterId)),
+      this.#drain(clusterId).finally(() => this.#running.delete(clusterId)),
     );
   }
 
-  async function drain(clusterId: string): Promise<void> {
+  async #drain(clusterId: string): Promise<void> {
+    const again = this.#again;
     for (let changed = again.get(clusterId); changed !== undefined; changed = again.get(clusterId)) {
       again.delete(clusterId);
       try {
-        await onInstanceChanged(clusterId);
+        await this.#deps.onInstanceChanged(clusterId);
       } catch (error) {
         // Forgotten, so that the next report counts as a change and the notice is repeated.
-        for (const instanceId of changed) known.delete(instanceId);
-        logger.error(
+        for (const instanceId of changed) this.#known.delete(instanceId);
+        this.#deps.logger.error(
           { err: error, clusterId },
           'could not settle a cluster after a change; the next report repeats it',
         );
       }
     }
   }
-
-  return {
-    observed({ instanceId, clusterId, observation }, { force }) {
-      const state = stateOf(observation);
-      if (known.get(instanceId) === state && !force) return;
-      known.set(instanceId, state);
-      notify(clusterId, instanceId);
-    },
-    forget: (instanceId) => void known.delete(instanceId),
-    async close() {
-      await Promise.all(running.values());
-    },
-  };
 }
 
 /** What a status or a cluster's health can turn on. Figures that move all the time are left out. */
-function stateOf({ serving, role, stopped, replication, engine }: Observation): string {
+function stateOf({ serving, role, stopped, replication, followerStates }: Observation): string {
   const lagging = (replication?.lagBytes ?? 0) > limits.replicationLagBytes;
   const followed = [replication?.upstream ?? null, replication?.state ?? null, lagging];
-  return JSON.stringify([serving, role, stopped, ...followed, followersIn(engine)]);
-}
-
-/** In what state an engine that has followers sees each: it lists them as `replicas`. */
-function followersIn({ replicas }: JsonObject): unknown[] {
-  if (!Array.isArray(replicas)) return [];
-  const stateIn = (replica: Json) =>
-    typeof replica === 'object' && replica !== null && 'state' in replica ? replica.state : null;
-  return replicas.map((replica) => String(stateIn(replica))).sort();
+  return JSON.stringify([serving, role, stopped, ...followed, followerStates.toSorted()]);
 }

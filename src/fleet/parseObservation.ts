@@ -19,6 +19,7 @@ const observationFields = {
   connections: amount,
   storageUsedBytes: amount,
   replication: jsonObject.nullable(),
+  followerStates: z.array(z.string()),
   lastPosition: jsonObject.nullable(),
   engine: jsonObject,
 } satisfies Record<keyof Omit<Observation, 'at'>, z.ZodType>;
@@ -33,6 +34,7 @@ const unobserved: Omit<Observation, 'at'> = {
   connections: null,
   storageUsedBytes: null,
   replication: null,
+  followerStates: [],
   lastPosition: null,
   engine: {},
 };

@@ -34,67 +34,83 @@ type Watched = {
  * watch is not broken off.
  */
 export function lostPrimaries(deps: MonitorDeps, monotonicNow: () => number = () => performance.now()): Monitor {
-  const watched = new Map<string, Watched>();
-  const refusedUntilMs = new Map<string, number>();
-  let last: { mono: number; wall: number } | null = null;
+  const watch = new PrimaryWatch(deps, monotonicNow);
+  return { name: 'lost primaries', everyMs, round: () => watch.round() };
+}
 
-  function unbroken(): boolean {
-    const now = { mono: monotonicNow(), wall: deps.clock.now().getTime() };
+class PrimaryWatch {
+  readonly #deps: MonitorDeps;
+  readonly #monotonicNow: () => number;
+  readonly #watched = new Map<string, Watched>();
+  readonly #refusedUntilMs = new Map<string, number>();
+  #last: { mono: number; wall: number } | null = null;
+
+  constructor(deps: MonitorDeps, monotonicNow: () => number) {
+    this.#deps = deps;
+    this.#monotonicNow = monotonicNow;
+  }
+
+  async round(): Promise<void> {
+    if (!this.#isUnbroken()) this.#watched.clear();
+    const suspects = (await loadSuspects(this.#deps)).flatMap((cluster) => {
+      const suspicion = suspicionOf(cluster, this.#deps.silence());
+      return suspicion === null ? [] : [{ cluster, suspicion }];
+    });
+    const ids = new Set(suspects.map(({ cluster }) => cluster.id));
+    for (const id of this.#watched.keys()) if (!ids.has(id)) this.#watched.delete(id);
+    await Promise.all(suspects.map(({ cluster, suspicion }) => this.#look(cluster, this.#watch(cluster, suspicion))));
+  }
+
+  #isUnbroken(): boolean {
+    const now = { mono: this.#monotonicNow(), wall: this.#deps.clock.now().getTime() };
+    const last = this.#last;
     const passed = last === null ? null : { mono: now.mono - last.mono, wall: now.wall - last.wall };
-    last = now;
+    this.#last = now;
     return passed !== null && passed.mono <= longestBreakMs && Math.abs(passed.wall - passed.mono) <= longestBreakMs;
   }
 
-  function watch(cluster: ClusterFacts, suspicion: Suspicion): Watched {
-    const known = watched.get(cluster.id);
-    const since = { since: known?.since ?? deps.clock.now(), sinceMs: known?.sinceMs ?? monotonicNow() };
+  #watch(cluster: ClusterFacts, suspicion: Suspicion): Watched {
+    const known = this.#watched.get(cluster.id);
+    const since = { since: known?.since ?? this.#deps.clock.now(), sinceMs: known?.sinceMs ?? this.#monotonicNow() };
     const entry = { suspicion, ...since, toldDoubt: known?.toldDoubt ?? null };
-    watched.set(cluster.id, entry);
+    this.#watched.set(cluster.id, entry);
     return entry;
   }
 
-  /** It lasts for many rounds, and is told once. */
-  function tellDoubt({ name: cluster }: ClusterFacts, entry: Watched, doubt: string): void {
-    if (entry.toldDoubt === doubt) return;
-    entry.toldDoubt = doubt;
-    deps.logger.info({ cluster, suspicion: entry.suspicion, doubt }, 'a primary may be gone');
+  async #look(cluster: ClusterFacts, entry: Watched): Promise<void> {
+    for (const { id } of cluster.instances) this.#deps.bus.publish(`observe:${id}`);
+    const suspectedForMs = this.#monotonicNow() - entry.sinceMs;
+    if (suspectedForMs < cluster.failover.detectAfterSeconds * 1000) return;
+    if (this.#pausesAfterRefusal(cluster) || (await pausesAfterFailures(this.#deps, cluster))) return;
+    const primary = assertPresent(wantedPrimary(cluster), 'primary');
+    const presence = await presenceOf(this.#deps, cluster, primary);
+    const inquiry: Inquiry = { suspicion: entry.suspicion, suspectedForMs, suspectedSince: entry.since, presence };
+    const doubt = doubtOf(cluster, inquiry);
+    if (doubt === null) await this.#replace(cluster, primary, inquiry);
+    else this.#tellDoubt(cluster, entry, doubt);
   }
 
-  async function look(cluster: ClusterFacts, entry: Watched): Promise<void> {
-    const { suspicion, since, sinceMs } = entry;
-    for (const { id } of cluster.instances) deps.bus.publish(`observe:${id}`);
-    const suspectedForMs = monotonicNow() - sinceMs;
-    if (suspectedForMs < cluster.failover.detectAfterSeconds * 1000) return;
-    if ((refusedUntilMs.get(cluster.id) ?? 0) > monotonicNow() || (await pausesAfterFailures(deps, cluster))) return;
-    const primary = assertPresent(wantedPrimary(cluster), 'primary');
-    const presence = await presenceOf(deps, cluster, primary);
-    const inquiry: Inquiry = { suspicion, suspectedForMs, suspectedSince: since, presence };
-    const doubt = doubtOf(cluster, inquiry);
-    if (doubt !== null) return tellDoubt(cluster, entry, doubt);
+  /** It lasts for many rounds, and is told once. */
+  #tellDoubt({ name: cluster }: ClusterFacts, entry: Watched, doubt: string): void {
+    if (entry.toldDoubt === doubt) return;
+    entry.toldDoubt = doubt;
+    this.#deps.logger.info({ cluster, suspicion: entry.suspicion, doubt }, 'a primary may be gone');
+  }
+
+  async #replace(cluster: ClusterFacts, primary: InstanceFacts, inquiry: Inquiry): Promise<void> {
     const { currentOperation } = cluster;
     // A promotion is what the cluster needs, and ends soon by itself.
     if (currentOperation?.kind === 'PROMOTE_INSTANCE' || currentOperation?.status === 'CANCELLING') return;
     const granted = currentOperation
-      ? await cancelForFailover(deps, cluster, { operationId: currentOperation.id, primary: primary.name })
-      : await askForFailover(deps, cluster, evidenceOf(deps, cluster, inquiry));
-    if (granted) refusedUntilMs.delete(cluster.id);
-    else refusedUntilMs.set(cluster.id, monotonicNow() + pauseAfterRefusalMs);
+      ? await cancelForFailover(this.#deps, cluster, { operationId: currentOperation.id, primary: primary.name })
+      : await askForFailover(this.#deps, cluster, evidenceOf(this.#deps, cluster, inquiry));
+    if (granted) this.#refusedUntilMs.delete(cluster.id);
+    else this.#refusedUntilMs.set(cluster.id, this.#monotonicNow() + pauseAfterRefusalMs);
   }
 
-  return {
-    name: 'lost primaries',
-    everyMs,
-    async round() {
-      if (!unbroken()) watched.clear();
-      const suspects = (await loadSuspects(deps)).flatMap((cluster) => {
-        const suspicion = suspicionOf(cluster, deps.silence());
-        return suspicion === null ? [] : [{ cluster, suspicion }];
-      });
-      const ids = new Set(suspects.map(({ cluster }) => cluster.id));
-      for (const id of watched.keys()) if (!ids.has(id)) watched.delete(id);
-      await Promise.all(suspects.map(({ cluster, suspicion }) => look(cluster, watch(cluster, suspicion))));
-    },
-  };
+  #pausesAfterRefusal({ id }: ClusterFacts): boolean {
+    return (this.#refusedUntilMs.get(id) ?? 0) > this.#monotonicNow();
+  }
 }
 
 /** Clusters of automatic failover with an instance that something is wrong with. */

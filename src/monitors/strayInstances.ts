@@ -16,51 +16,69 @@ const longestPauseMs = hourMs;
 
 type Watched = { why: string; sinceMs: number; count: number; notBeforeMs: number };
 
+type Stray = { cluster: ClusterFacts; instance: InstanceFacts; why: string };
+
 /** Lets former primaries, and replicas that have lost their place, follow the primary again, as soon as they are there. */
 export function strayInstances(deps: MonitorDeps, monotonicNow: () => number = () => performance.now()): Monitor {
-  const watched = new Map<string, Watched>();
+  const patience = new Patience(monotonicNow);
+  return {
+    name: 'stray instances',
+    everyMs: 2000,
+    async round() {
+      const strays = (await loadFreeClusters(deps)).flatMap((cluster) => straysOf(deps, cluster));
+      patience.forgetAllBut(new Set(strays.map(({ instance }) => instance.id)));
+      const asked = new Set<string>();
+      for (const stray of strays) {
+        const { cluster, instance } = stray;
+        if (!patience.isOver(stray) || asked.has(cluster.id)) continue;
+        asked.add(cluster.id);
+        patience.renew(instance.id);
+        await askToRejoin(deps, stray);
+      }
+    },
+  };
+}
 
-  function isDue({ id, observation, fencedAt }: InstanceFacts, why: string): boolean {
-    const now = monotonicNow();
-    const known = watched.get(id);
+/** How long each stray has been one, and when it may be asked for next: later and later. */
+class Patience {
+  readonly #monotonicNow: () => number;
+  readonly #watched = new Map<string, Watched>();
+
+  constructor(monotonicNow: () => number) {
+    this.#monotonicNow = monotonicNow;
+  }
+
+  forgetAllBut(ids: ReadonlySet<string>): void {
+    for (const id of this.#watched.keys()) if (!ids.has(id)) this.#watched.delete(id);
+  }
+
+  isOver({ instance, why }: Stray): boolean {
+    const { id, observation, fencedAt } = instance;
+    const now = this.#monotonicNow();
+    const known = this.#watched.get(id);
     const entry =
       known?.why === why
         ? known
         : { why, sinceMs: now, count: known?.count ?? 0, notBeforeMs: known?.notBeforeMs ?? 0 };
-    watched.set(id, entry);
+    this.#watched.set(id, entry);
     const patience =
       fencedAt === null && observation?.serving && observation.role === 'REPLICA' ? hasLostTouchMs : standsStillMs;
     return now - entry.sinceMs >= patience && now >= entry.notBeforeMs;
   }
 
-  function pause(id: string): void {
-    const entry = watched.get(id);
+  renew(id: string): void {
+    const entry = this.#watched.get(id);
     if (!entry) return;
-    entry.notBeforeMs = monotonicNow() + Math.min(firstPauseMs * 2 ** entry.count, longestPauseMs);
+    entry.notBeforeMs = this.#monotonicNow() + Math.min(firstPauseMs * 2 ** entry.count, longestPauseMs);
     entry.count += 1;
   }
+}
 
-  return {
-    name: 'stray instances',
-    everyMs: 2000,
-    async round() {
-      const strays = (await loadFreeClusters(deps)).flatMap((cluster) =>
-        cluster.instances.flatMap((instance) => {
-          const why = deps.engines[cluster.engine]?.promotion?.stray(cluster, instance) ?? null;
-          return why === null ? [] : [{ cluster, instance, why }];
-        }),
-      );
-      const ids = new Set(strays.map(({ instance }) => instance.id));
-      for (const id of watched.keys()) if (!ids.has(id)) watched.delete(id);
-      const asked = new Set<string>();
-      for (const { cluster, instance, why } of strays) {
-        if (!isDue(instance, why) || asked.has(cluster.id)) continue;
-        asked.add(cluster.id);
-        pause(instance.id);
-        await askToRejoin(deps, cluster, { instance, why });
-      }
-    },
-  };
+function straysOf({ engines }: MonitorDeps, cluster: ClusterFacts): Stray[] {
+  return cluster.instances.flatMap((instance) => {
+    const why = engines[cluster.engine]?.promotion?.stray(cluster, instance) ?? null;
+    return why === null ? [] : [{ cluster, instance, why }];
+  });
 }
 
 /** Free clusters with an instance that something is wrong with: others have no stray. */
@@ -73,11 +91,7 @@ function loadFreeClusters({ db }: MonitorDeps): Promise<ClusterFacts[]> {
   });
 }
 
-async function askToRejoin(
-  deps: MonitorDeps,
-  cluster: ClusterFacts,
-  { instance, why }: { instance: InstanceFacts; why: string },
-): Promise<void> {
+async function askToRejoin(deps: MonitorDeps, { cluster, instance, why }: Stray): Promise<void> {
   const actor: Actor = { kind: 'SYSTEM', projectId: cluster.projectId, name: 'automatic rejoin' };
   const log = { cluster: cluster.name, instance: instance.name, why };
   try {

@@ -157,7 +157,7 @@ function cannotBeBackedUp({ name, status, statusReason }: InstanceFacts): StepFa
 
 /** A backup must not hold its cluster for hours when an instance dies: others may have to do something about that. */
 async function unlessLost(
-  { until }: StepContext,
+  { clock, until }: StepContext,
   { id, name }: InstanceFacts,
   backingUp: Promise<BackedUpPart>,
 ): Promise<BackedUpPart> {
@@ -165,7 +165,7 @@ async function unlessLost(
   let servedAt = performance.now();
   const lost = until(`${name} to be copied`, ({ instances }) => {
     const seen = instances.find((instance) => instance.id === id);
-    const age = Date.now() - (seen?.observedAt?.getTime() ?? 0);
+    const age = clock.now().getTime() - (seen?.observedAt?.getTime() ?? 0);
     if (seen?.observation?.serving === true && age < lostAfterMs) servedAt = performance.now();
     return ended || performance.now() - servedAt > lostAfterMs;
   }).then(() => {
@@ -187,10 +187,10 @@ async function checkPart(context: StepContext, instance: InstanceFacts): Promise
   return null;
 }
 
-async function complete({ change, operationId }: StepContext): Promise<{ backupId: string }> {
+async function complete({ clock, change, operationId }: StepContext): Promise<{ backupId: string }> {
   return await change(async (inside) => {
     const { id: backupId } = await inside.tx.backup.findUniqueOrThrow({ where: { operationId } });
-    const now = new Date();
+    const now = clock.now();
     await inside.tx.instanceBackup.updateMany({ where: { backupId }, data: { status: 'COMPLETED', finishedAt: now } });
     await settleBackup(inside, backupId, { now, operationId });
     return { backupId };

@@ -23,7 +23,7 @@ export async function joinAgain(
 ): Promise<Rejoined> {
   await context.setActivity([{ id }], 'SYNCING');
   await context.provider.startInstance({ clusterId: context.cluster.id, instanceId: id });
-  const begun = Date.now();
+  const begun = context.clock.now().getTime();
   const there = await context.untilIn(connectsWithinMs, `the agent of ${name} to connect`, ({ instances }) =>
     instances.some((instance) => instance.id === id && instance.agentLostAt === null && isFresh(instance, begun)),
   );

@@ -155,46 +155,50 @@ function wantedInstances({ name: cluster, instanceCount, instances, size }: Crea
   return nameInstances(wanted, { cluster, taken: [], size: size ?? defaultInstanceSize });
 }
 
+type NewCluster = Pick<
+  CreateClusterInput,
+  'name' | 'accessRules' | 'deletionProtection' | 'synchronous' | 'failover' | 'backupPolicy'
+> & { restoredFromId?: string };
+
 /** The row of a new cluster, with secrets of its own. */
 export async function insertCluster(
   { tx }: Change,
   { projectId, providerName, secrets }: CreationContext,
-  input: Pick<
-    CreateClusterInput,
-    'name' | 'accessRules' | 'deletionProtection' | 'synchronous' | 'failover' | 'backupPolicy'
-  > & {
-    restoredFromId?: string;
-  },
+  input: NewCluster,
   { engine, version, size, count }: { engine: Engine; version: string; size: InstanceSize; count: number },
 ): Promise<{ id: string }> {
+  const data = {
+    ...{
+      projectId,
+      engine: engine.name,
+      engineVersion: version,
+      provider: providerName,
+      instanceCount: count,
+      ...size,
+    },
+    ...wantedColumns(input),
+    secrets: { create: engine.secretNames.map((name) => newSecret(secrets, name)) },
+  };
   try {
-    return await tx.cluster.create({
-      data: {
-        projectId,
-        name: input.name,
-        engine: engine.name,
-        engineVersion: version,
-        provider: providerName,
-        instanceCount: count,
-        ...size,
-        accessRules: input.accessRules ?? defaultAccessRules,
-        deletionProtection: input.deletionProtection ?? false,
-        synchronous: input.synchronous ?? false,
-        ...failoverColumns(input.failover),
-        restoredFromId: input.restoredFromId ?? null,
-        ...(input.backupPolicy ? { backupPolicy: backupPolicyOf(input.backupPolicy) ?? Prisma.DbNull } : {}),
-        secrets: {
-          create: engine.secretNames.map((name) => ({
-            name,
-            keyId: secrets.keyId,
-            ciphertext: secrets.seal(randomBytes(24).toString('base64url')),
-          })),
-        },
-      },
-      select: { id: true },
-    });
+    return await tx.cluster.create({ data, select: { id: true } });
   } catch (error) {
     if (violatedConstraint(error) === 'cluster_name_taken') throw new NameTakenError(input.name);
     throw error;
   }
+}
+
+function wantedColumns(input: NewCluster) {
+  return {
+    name: input.name,
+    accessRules: input.accessRules ?? defaultAccessRules,
+    deletionProtection: input.deletionProtection ?? false,
+    synchronous: input.synchronous ?? false,
+    ...failoverColumns(input.failover),
+    restoredFromId: input.restoredFromId ?? null,
+    ...(input.backupPolicy ? { backupPolicy: backupPolicyOf(input.backupPolicy) ?? Prisma.DbNull } : {}),
+  };
+}
+
+function newSecret(secrets: CreationContext['secrets'], name: string) {
+  return { name, keyId: secrets.keyId, ciphertext: secrets.seal(randomBytes(24).toString('base64url')) };
 }

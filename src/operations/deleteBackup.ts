@@ -43,11 +43,11 @@ export const deleteBackup = defineOperation<DeleteBackupInput>({
   },
   plan: () => [{ key: removeStep, name: 'remove the files', instanceId: null }],
   run: async ({ step }, { clusterId, backupId }) =>
-    await step(removeStep, async ({ backups: { store }, change, operationId, signal }) => {
+    await step(removeStep, async ({ backups: { store }, clock, change, operationId, signal }) => {
       await asStep(() => store.removeAll(`${clusterId}/${backupId}`, { signal }));
       await change(async (inside) => {
         await inside.tx.instanceBackup.updateMany({ where: { backupId }, data: { location: null } });
-        await settleBackup(inside, backupId, { now: new Date(), operationId, removal: 'DONE' });
+        await settleBackup(inside, backupId, { now: clock.now(), operationId, removal: 'DONE' });
       });
       return { backupId };
     }),
@@ -61,7 +61,7 @@ export const deletionsOf = ({ clusterId, backupId }: DeleteBackupInput) =>
   ({ kind: 'DELETE_BACKUP', clusterId, input: { path: ['backupId'], equals: backupId } }) satisfies OperationWhereInput;
 
 /** A backup of which no file was removed is what it was. Otherwise it goes on being removed: by a retry, or by Grove itself. */
-async function putBack({ cluster, operationId, change }: CleanUpContext): Promise<null> {
+async function putBack({ cluster, operationId, clock, change }: CleanUpContext): Promise<null> {
   await change(async (inside) => {
     const { input } = await inside.tx.operation.findUniqueOrThrow({ where: { id: operationId } });
     const { backupId } = inputSchema.parse(input);
@@ -69,7 +69,7 @@ async function putBack({ cluster, operationId, change }: CleanUpContext): Promis
     const begun = { ...deletionsOf({ clusterId: cluster.id, backupId }), steps: { some: { attempt: { gt: 0 } } } };
     if ((await inside.tx.operation.count({ where: begun })) > 0) return;
     const reason = 'Its removal ended before it had begun.';
-    await settleBackup(inside, backupId, { now: new Date(), operationId, removal: 'NONE', reason });
+    await settleBackup(inside, backupId, { now: clock.now(), operationId, removal: 'NONE', reason });
   });
   return null;
 }

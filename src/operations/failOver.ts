@@ -33,7 +33,7 @@ export async function failOver({ step }: RunContext, input: PromoteInstanceInput
     const to = instanceOf(context, toId);
     const outcome = await knownOutcome(to, election.resumes ? resume(context, to) : promote(context, to));
     if (!outcome.promoted) throw new StepFailure('NOT_PROMOTED', outcome.reason, { retryable: true });
-    return { ms: goneSince === null ? null : Math.max(0, Date.now() - goneSince) };
+    return { ms: goneSince === null ? null : Math.max(0, context.clock.now().getTime() - goneSince) };
   });
   if (toId === null) throw new Error('Nobody was elected');
   const back = await settleGroup(step, { fromId, toId });
@@ -61,12 +61,12 @@ async function resume(context: StepContext, to: InstanceFacts): Promise<Promotio
 }
 
 async function fence(context: StepContext): Promise<Fenced> {
-  const { cluster, provider, change } = context;
+  const { cluster, provider, clock, change } = context;
   const from = wantedPrimary(cluster);
   if (!from) return { fromId: null, goneSince: null };
   const goneSince = goneSinceOf(from);
   await change(({ tx }) =>
-    tx.instance.update({ where: { id: from.id }, data: { fencedAt: from.fencedAt ?? new Date() } }),
+    tx.instance.update({ where: { id: from.id }, data: { fencedAt: from.fencedAt ?? clock.now() } }),
   );
   await provider.stopInstance({ clusterId: cluster.id, instanceId: from.id }, { fence: true });
   return { fromId: from.id, goneSince };

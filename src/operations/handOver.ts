@@ -67,7 +67,7 @@ async function stop(context: StepContext, { fromId, toId }: Handed): Promise<Sto
       throw error;
     },
   );
-  return { ...demotion, endedAt: Date.now() };
+  return { ...demotion, endedAt: context.clock.now().getTime() };
 }
 
 const notStopped: Demotion = { clean: false, position: '', tookMs: 0 };
@@ -84,7 +84,8 @@ async function promote(context: StepContext, { fromId, toId }: Handed, stopped: 
     answered(context, to, (patient) => promotionOf(context).promote(patient, to, stopped)),
   );
   if (!outcome.promoted) return outcome;
-  return { promoted: true, writeGapMs: Math.max(0, Date.now() - stopped.endedAt + stopped.tookMs) };
+  const sinceEndMs = context.clock.now().getTime() - stopped.endedAt;
+  return { promoted: true, writeGapMs: Math.max(0, sinceEndMs + stopped.tookMs) };
 }
 
 /** The old primary is wanted as the primary again before it is told. Where it does not answer the operation ends all the same, so that a failover can begin. */

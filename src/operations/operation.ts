@@ -10,6 +10,7 @@ import type { Engine, EngineContext } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
 import type { OperationStep } from '#generated/prisma/client.ts';
 import type { ClusterLifecycle, OperationKind } from '#generated/prisma/enums.ts';
+import type { Clock } from '#lib/clock.ts';
 import type { JsonObject } from '#lib/json.ts';
 import type { SecretBox } from '#lib/secretBox.ts';
 import type { Provider } from '#providers/provider.ts';
@@ -36,6 +37,7 @@ export type StepContext = EngineContext & {
   backups: { store: BackupStore; place: StorePlace };
   operationId: string;
   projectName: string;
+  clock: Clock;
   timing: Pick<OperationTiming, 'agentHangsMs' | 'agentSilentMs'>;
   /** Changes rows with their events. Refused once another worker has taken the operation over. */
   change<T>(work: (change: Change) => Promise<T>): Promise<T>;
@@ -83,7 +85,7 @@ export type CreationContext = {
 /** What an operation that ends badly takes back with. */
 export type CleanUpContext = Pick<
   StepContext,
-  'cluster' | 'provider' | 'backups' | 'operationId' | 'change' | 'setActivity' | 'signal'
+  'cluster' | 'provider' | 'backups' | 'operationId' | 'clock' | 'change' | 'setActivity' | 'signal'
 >;
 
 /** Which cluster an operation is of: one that is there, or one whose rows it writes when it is accepted. */

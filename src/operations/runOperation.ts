@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Actor } from '#domain/actor.ts';
-import { isCancelling, isFinished, startedStatus } from '#domain/operationStatus.ts';
+import { isFinished, startedStatus } from '#domain/operationStatus.ts';
 import { type Change, transact } from '#events/transact.ts';
-import type { Operation } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
@@ -11,11 +10,12 @@ import type { OperationDeps } from './deps.ts';
 import { endBadly, goOnEnding } from './endBadly.ts';
 import { endingOf } from './ending.ts';
 import { succeedOperation } from './finishOperation.ts';
-import { isPastReturn, type OperationRun, type Worker } from './operationRun.ts';
+import type { OperationRun, Worker } from './operationRun.ts';
 import { recordOperationStatus } from './recordOperationStatus.ts';
 import { createStepRunner } from './stepRunner.ts';
 import { CancelRequested, DeadlinePassed, WorkerStopping } from './stop.ts';
 import { createWaiting } from './waiting.ts';
+import { watchRun } from './watchRun.ts';
 
 /** Between two looks whether the store is back. */
 const storeAwayPauseMs = 500;
@@ -48,7 +48,7 @@ async function runUntilLost(deps: OperationDeps, operationId: string, stopping: 
     worker.log.info({ attempt }, 'operation goes on ending');
     return await goOnEnding(deps, run, ending, worker);
   }
-  const letGo = watch(deps, run, stopping);
+  const letGo = watchRun(deps, run, stopping);
   try {
     worker.log.info({ attempt }, 'operation runs');
     await runSteps(deps, run, worker);
@@ -116,51 +116,4 @@ async function claim({ clock, workerId }: OperationDeps, change: Change, id: str
     data: { attempt: { increment: 1 }, workerId, status, startedAt: found.startedAt ?? clock.now() },
     include: { steps: true, cluster: { select: { name: true } } },
   });
-}
-
-/** As cancelGraceMs, in milliseconds. */
-const urgentGraceMs = 1000;
-
-/** Stops the run at its deadline, when this process stops, and some time after a cancellation that no step border saw. */
-function watch(
-  { bus, clock, db, timing, logger }: OperationDeps,
-  run: OperationRun,
-  stopping: AbortSignal,
-): () => void {
-  const { operation } = run;
-  const timers = new Set<NodeJS.Timeout>();
-  const after = (ms: number, action: () => void) => timers.add(setTimeout(action, ms));
-  const onStopping = () => run.stop(new WorkerStopping());
-  if (stopping.aborted) onStopping();
-  stopping.addEventListener('abort', onStopping);
-  const onDeadline = () => {
-    if (run.definition.outlastsDeadline && isPastReturn(run.definition, run.steps.values())) return;
-    run.stop(new DeadlinePassed(operation.deadlineAt, run.waiting.inWords()));
-  };
-  const leftMs = operation.deadlineAt.getTime() - clock.now().getTime();
-  // One that comes too late begins nothing.
-  if (leftMs <= 0) onDeadline();
-  else after(leftMs, onDeadline);
-  let cancelling = false;
-  const onCancelled = ({ status, cancelReason }: Pick<Operation, 'status' | 'cancelReason'>) => {
-    if (cancelling || !isCancelling(status)) return;
-    cancelling = true;
-    // Where Grove itself cancels, the cluster waits for what comes next.
-    const graceMs = cancelReason === null ? timing.cancelGraceMs : Math.min(urgentGraceMs, timing.cancelGraceMs);
-    after(graceMs, () => run.stop(new CancelRequested(cancelReason)));
-  };
-  const onWake = async () => {
-    const select = { status: true, cancelReason: true };
-    const now = await db.operation.findUnique({ where: { id: operation.id }, select });
-    if (now) onCancelled(now);
-  };
-  const unsubscribe = bus.subscribe(`operation:${operation.id}`, () => {
-    onWake().catch((error: unknown) => logger.debug({ err: error }, 'a cancellation could not be looked up'));
-  });
-  onCancelled(operation);
-  return () => {
-    stopping.removeEventListener('abort', onStopping);
-    for (const timer of timers) clearTimeout(timer);
-    unsubscribe();
-  };
 }

@@ -12,6 +12,9 @@ import { assertPresent } from '#lib/assertPresent.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import { lockCluster } from './lockCluster.ts';
 
+/** `cause`: the operation that the changes come from. Null: they came by themselves. */
+type Subject = { cluster: ClusterFacts; cause: string | null };
+
 type SettleDeps = { engines: Readonly<Record<string, Engine>>; silence: () => Silence };
 
 /**
@@ -41,38 +44,15 @@ export async function settleStatuses(
 
 async function settleInstance(
   change: Change,
-  { cluster, cause: operationId }: { cluster: ClusterFacts; cause: string | null },
+  subject: Subject,
   instance: InstanceFacts,
   silence: Silence,
 ): Promise<InstanceFacts> {
-  const isWantedPrimary = wantedPrimary(cluster)?.id === instance.id;
+  const isWantedPrimary = wantedPrimary(subject.cluster)?.id === instance.id;
   const verdict = deriveInstanceStatus(instance, silence, { isWantedPrimary });
   const role = instance.observation?.role ?? instance.role;
-  const about = { clusterId: cluster.id, instanceId: instance.id };
-  const named = { cluster: cluster.name, instance: instance.name };
-  if (verdict.status !== instance.status) {
-    assertTransition(instanceTransitions, instance.status, verdict.status, `instance ${instance.name}`);
-    const payload = { ...named, reason: verdict.reason };
-    change.record({
-      ...about,
-      type: 'INSTANCE_STATUS_CHANGED',
-      operationId,
-      fromStatus: instance.status,
-      toStatus: verdict.status,
-      payload,
-    });
-  }
-  if (role !== instance.role) {
-    change.record({
-      ...about,
-      type: 'INSTANCE_ROLE_CHANGED',
-      operationId,
-      fromStatus: instance.role,
-      toStatus: role,
-      payload: named,
-    });
-  }
   const settled = { ...instance, status: verdict.status, statusReason: verdict.reason, role };
+  recordInstance(change, subject, instance, settled);
   if (differs(instance, settled)) {
     await change.tx.instance.update({
       where: { id: instance.id },
@@ -87,13 +67,30 @@ async function settleInstance(
   return settled;
 }
 
+/** Its status and its role, each an event if it changed. */
+function recordInstance(
+  { record }: Change,
+  { cluster, cause: operationId }: Subject,
+  before: InstanceFacts,
+  { status, statusReason, role }: InstanceFacts,
+): void {
+  const about = { clusterId: cluster.id, instanceId: before.id, operationId };
+  const named = { cluster: cluster.name, instance: before.name };
+  if (status !== before.status) {
+    assertTransition(instanceTransitions, before.status, status, `instance ${before.name}`);
+    const payload = { ...named, reason: statusReason };
+    record({ ...about, type: 'INSTANCE_STATUS_CHANGED', fromStatus: before.status, toStatus: status, payload });
+  }
+  if (role !== before.role) {
+    record({ ...about, type: 'INSTANCE_ROLE_CHANGED', fromStatus: before.role, toStatus: role, payload: named });
+  }
+}
+
 const differs = (before: InstanceFacts, after: InstanceFacts): boolean =>
   before.status !== after.status || before.statusReason !== after.statusReason || before.role !== after.role;
 
-type Settlement = {
-  cluster: ClusterFacts;
+type Settlement = Subject & {
   engine: Engine;
-  cause: string | null;
   now: Date;
   failure: string | undefined;
 };
@@ -115,18 +112,7 @@ async function settleClusterStatus(
     failure: failure ?? before.statusReason,
   });
   const healthDiffers = recordHealth(change, { cluster, cause }, known, health);
-  const statusDiffers = verdict.status !== cluster.status;
-  if (statusDiffers) {
-    assertTransition(clusterTransitions, cluster.status, verdict.status, `cluster ${cluster.name}`);
-    change.record({
-      type: 'CLUSTER_STATUS_CHANGED',
-      clusterId: cluster.id,
-      operationId: cause,
-      fromStatus: cluster.status,
-      toStatus: verdict.status,
-      payload: { cluster: cluster.name, reason: verdict.reason },
-    });
-  }
+  const statusDiffers = recordStatus(change, { cluster, cause }, verdict);
   if (!statusDiffers && !healthDiffers && verdict.reason === before.statusReason) return;
   await change.tx.cluster.update({
     where: { id: cluster.id },
@@ -147,10 +133,29 @@ function judgedHealth(cluster: ClusterFacts, engine: Engine, known: Health): Hea
   return isDeleted(cluster.lifecycle) ? { level: 'UNKNOWN', reasons: [] } : known;
 }
 
+/** True if the status differs from the stored one. */
+function recordStatus(
+  { record }: Change,
+  { cluster, cause: operationId }: Subject,
+  { status, reason }: ReturnType<typeof deriveClusterStatus>,
+): boolean {
+  if (status === cluster.status) return false;
+  assertTransition(clusterTransitions, cluster.status, status, `cluster ${cluster.name}`);
+  record({
+    type: 'CLUSTER_STATUS_CHANGED',
+    clusterId: cluster.id,
+    operationId,
+    fromStatus: cluster.status,
+    toStatus: status,
+    payload: { cluster: cluster.name, reason },
+  });
+  return true;
+}
+
 /** True if the health differs from the stored one. The change of a living cluster's level is an event; a reason's alone is not. */
 function recordHealth(
   change: Change,
-  { cluster, cause: operationId }: { cluster: ClusterFacts; cause: string | null },
+  { cluster, cause: operationId }: Subject,
   before: Health,
   health: Health,
 ): boolean {

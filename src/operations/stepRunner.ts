@@ -1,7 +1,4 @@
-import type { ClusterFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import type { Topic } from '#events/bus.ts';
-import { lookUntil } from '#events/lookUntil.ts';
 import type { Change } from '#events/transact.ts';
 import type { OperationStep } from '#generated/prisma/client.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
@@ -9,11 +6,10 @@ import { endsBefore } from '#lib/endsBefore.ts';
 import type { JsonObject } from '#lib/json.ts';
 import { retry } from '#lib/retry.ts';
 import { ProviderError } from '#providers/provider.ts';
-import { loadOneClusterFacts } from './clusterFacts.ts';
 import type { OperationDeps } from './deps.ts';
 import type { RunStep, StepContext } from './operation.ts';
 import { changeInRun, type OperationRun, stopIfCancelled } from './operationRun.ts';
-import { settleStatuses } from './settleStatuses.ts';
+import { createStepContext } from './stepContext.ts';
 import { CancelRequested, SiblingFailed } from './stop.ts';
 
 /** Makes the `step` function of a run, and `settled`, which waits until no step of it is running any more. */
@@ -140,93 +136,4 @@ async function noteRetry(deps: OperationDeps, run: OperationRun, key: string, er
     const data = { failures: { increment: 1 }, message: `tried again after: ${message}` };
     run.steps.set(key, await tx.operationStep.update({ where, data }));
   });
-}
-
-async function createStepContext(
-  deps: OperationDeps,
-  run: OperationRun,
-  key: string,
-): Promise<Omit<StepContext, 'onSuccess'>> {
-  const { operation, signal } = run;
-  const cluster = await loadCluster(deps, operation.clusterId);
-  const project = await deps.db.project.findUniqueOrThrow({ where: { id: operation.projectId } });
-  // What goes on in the background once the run has stopped writes no more: what the operation had made may be taken back by then.
-  const change: StepContext['change'] = (work) =>
-    changeInRun(deps, run, (inside) => {
-      signal.throwIfAborted();
-      return work(inside);
-    });
-  const waitingFor = (what: string | null) => run.waiting.note(key, what);
-  const until = async (limited: AbortSignal, what: string, isReached: (now: ClusterFacts) => boolean) => {
-    waitingFor(what);
-    const topics: Topic[] = [
-      `events:${operation.projectId}`,
-      ...cluster.instances.map(({ id }) => `instance:${id}` as const),
-    ];
-    try {
-      return await lookUntil(deps.bus, { topics, signal: limited }, async () => {
-        const now = await loadCluster(deps, operation.clusterId);
-        return isReached(now) ? now : null;
-      });
-    } finally {
-      waitingFor(null);
-    }
-  };
-  return {
-    cluster,
-    engine: assertPresent(deps.engines[cluster.engine], `engine ${cluster.engine}`),
-    provider: assertPresent(deps.providers[cluster.provider], `provider ${cluster.provider}`),
-    backups: deps.backups,
-    operationId: operation.id,
-    projectName: project.name,
-    timing: deps.timing,
-    signal,
-    waitingFor,
-    send: deps.agents.sendTo({
-      operationId: operation.id,
-      stepKey: commandScope(run, key),
-      signal,
-      onProgress: waitingFor,
-    }),
-    change,
-    setActivity: setActivityIn(deps, operation.clusterId, change),
-    until: (what, isReached) => until(signal, what, isReached),
-    untilIn: async (withinMs, what, isReached) => {
-      const limit = AbortSignal.timeout(withinMs);
-      try {
-        return await until(AbortSignal.any([signal, limit]), what, isReached);
-      } catch (error) {
-        if (error !== limit.reason || signal.aborted) throw error;
-        return null;
-      }
-    },
-  };
-}
-
-/** The `setActivity` that goes with a `change`. */
-export function setActivityIn(
-  deps: OperationDeps,
-  clusterId: string,
-  change: StepContext['change'],
-): StepContext['setActivity'] {
-  return (instances, activity, also) =>
-    change(async (inside) => {
-      const ids = instances.map(({ id }) => id);
-      await inside.tx.instance.updateMany({ where: { id: { in: ids } }, data: { activity } });
-      await settleStatuses(deps, inside, clusterId);
-      await also?.(inside, deps.clock.now());
-    });
-}
-
-/**
- * Under which commands are recorded: a worker that resumes a step finds those that it sent and does none twice, but after a failure
- * they are all done anew, since what they had achieved may be what is wrong.
- */
-function commandScope({ steps }: OperationRun, key: string): string {
-  const failures = steps.get(key)?.failures ?? 0;
-  return failures === 0 ? key : `${key}#${failures}`;
-}
-
-async function loadCluster({ db }: Pick<OperationDeps, 'db'>, id: string): Promise<ClusterFacts> {
-  return assertPresent(await loadOneClusterFacts(db, { id }), `cluster ${id}`);
 }

@@ -5,9 +5,8 @@ import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import type { OperationDeps } from './deps.ts';
 import type { Ending } from './ending.ts';
-import type { CleanUpContext } from './operation.ts';
-import { changeInRun, type OperationRun, type Worker } from './operationRun.ts';
-import { setActivityIn } from './stepRunner.ts';
+import type { OperationRun, Worker } from './operationRun.ts';
+import { changeBefore, setActivityIn } from './stepContext.ts';
 import { Overtaken, WorkerStopping } from './stop.ts';
 
 /** What takes longer is told to give up; a job goes on for longer than this after its operation's deadline (jobs/jobs.ts). */
@@ -28,16 +27,13 @@ export async function takeBack(
   try {
     run.waiting.note('taking back', 'what it made to be taken back');
     const cluster = assertPresent(await loadOneClusterFacts(deps.db, { id: operation.clusterId }), 'cluster');
-    const change: CleanUpContext['change'] = (work) =>
-      changeInRun(deps, run, (inside) => {
-        limit.throwIfAborted();
-        return work(inside);
-      });
+    const change = changeBefore(limit, deps, run);
     const context = {
       cluster,
       provider: assertPresent(deps.providers[cluster.provider], `provider ${cluster.provider}`),
       backups: deps.backups,
       operationId: operation.id,
+      clock: deps.clock,
       change,
       setActivity: setActivityIn(deps, operation.clusterId, change),
       signal: AbortSignal.any([stopping, AbortSignal.timeout(withinMs)]),

@@ -5,7 +5,7 @@ import { settleBackup } from './settleBackup.ts';
 
 /** A backup that is not completed keeps no files, and its record says what failed. The instances are as they were. */
 export async function takeBackBackup(
-  { cluster, backups: { store }, operationId, change, setActivity, signal }: CleanUpContext,
+  { cluster, backups: { store }, operationId, clock, change, setActivity, signal }: CleanUpContext,
   { error, stepKey }: Ending,
 ): Promise<null> {
   const backup = await change(({ tx }) =>
@@ -19,7 +19,7 @@ export async function takeBackBackup(
     (fault: unknown) => ` Its files could not be removed (${wordsOf(fault)}); deleteBackup removes them.`,
   );
   await change(async (inside) => {
-    const now = new Date();
+    const now = clock.now();
     for (const { id, instanceId } of backup.parts) {
       const own = stepKey?.endsWith(`:${instanceId}`) ? error.message : 'The backup failed as a whole.';
       const gone = left === '' ? { location: null, bytes: null, dataBytes: null, sha256: null } : {};

@@ -57,9 +57,9 @@ export const verifyBackup = defineOperation<VerifyBackupInput>({
     // Once one of them is gone, what is found is the removal: after the verdict, or where a failed one is retried that could not all be
     // taken back.
     const restored = isWhole(cluster, planned) ? await restoreInstances(cluster, step) : null;
-    const { seededAgain } = await step(recordStep, async ({ operationId, onSuccess }) => {
+    const { seededAgain } = await step(recordStep, async ({ clock, operationId, onSuccess }) => {
       if (restored === null) throw takenBack(cluster.name);
-      onSuccess((change) => recordVerified(change, operationId, backupId));
+      onSuccess((change) => recordVerified(change, { operationId, backupId, now: clock.now() }));
       return { seededAgain: restored.seededAgain };
     });
     await removeAll(ids, step);
@@ -70,9 +70,14 @@ export const verifyBackup = defineOperation<VerifyBackupInput>({
   pointOfNoReturn: null,
 });
 
-async function recordVerified({ tx, record }: Change, operationId: string, backupId: string): Promise<void> {
-  const data = { lastVerifiedAt: new Date() };
-  const { clusterId, clusterName, name } = await tx.backup.update({ where: { id: backupId }, data });
+async function recordVerified(
+  { tx, record }: Change,
+  { operationId, backupId, now }: { operationId: string; backupId: string; now: Date },
+): Promise<void> {
+  const { clusterId, clusterName, name } = await tx.backup.update({
+    where: { id: backupId },
+    data: { lastVerifiedAt: now },
+  });
   await tx.instanceBackup.updateMany({ where: { backupId }, data: { fault: null } });
   const payload = { cluster: clusterName, backup: name, backupId };
   record({ type: 'BACKUP_VERIFIED', clusterId, operationId, payload });

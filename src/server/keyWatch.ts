@@ -21,68 +21,83 @@ type Watched = {
 
 const LOOK_MS = 1_000;
 
-export function createKeyWatch({ db, bus, clock, logger }: KeyWatchDeps): KeyWatch {
-  const watched = new Map<string, Watched>();
-  let looking = false;
+export function createKeyWatch(deps: KeyWatchDeps): KeyWatch {
+  return new WatchedKeys(deps);
+}
 
-  async function look(): Promise<void> {
-    const ids = [...watched.keys()];
+class WatchedKeys implements KeyWatch {
+  readonly #deps: KeyWatchDeps;
+  readonly #watched = new Map<string, Watched>();
+  readonly #leaveBus: () => void;
+  readonly #timer: NodeJS.Timeout;
+  #looking = false;
+
+  constructor(deps: KeyWatchDeps) {
+    this.#deps = deps;
+    this.#leaveBus = deps.bus.subscribe('keys', () => void this.#tryLook());
+    this.#timer = setInterval(() => this.#lookInTurn(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  watch(actor: Actor, onEnd: () => void): () => void {
+    if (actor.kind === 'SYSTEM') return () => {};
+    const { keyId } = actor;
+    const entry = this.#watched.get(keyId) ?? { watchers: new Map() };
+    this.#watched.set(keyId, entry);
+    // Wrapped, so that the same function given twice is watched twice.
+    const own = () => onEnd();
+    entry.watchers.set(own, actor);
+    return () => {
+      entry.watchers.delete(own);
+      if (entry.watchers.size === 0 && this.#watched.get(keyId) === entry) this.#watched.delete(keyId);
+    };
+  }
+
+  isInForce(actor: Actor): boolean {
+    const entry = actor.kind === 'SYSTEM' ? undefined : this.#watched.get(actor.keyId);
+    if (entry?.key === undefined || isStill(actor, entry.key, this.#deps.clock.now())) return true;
+    this.#endWhatIsOver(entry);
+    return false;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#leaveBus();
+  }
+
+  #lookInTurn(): void {
+    if (this.#looking) return;
+    this.#looking = true;
+    void this.#tryLook().then(() => {
+      this.#looking = false;
+    });
+  }
+
+  /** While the store is away nothing new can be sent either; the next look decides. */
+  #tryLook(): Promise<void> {
+    return this.#look().catch((error) => this.#deps.logger.debug({ err: error }, 'keys could not be looked at'));
+  }
+
+  async #look(): Promise<void> {
+    const ids = [...this.#watched.keys()];
     if (ids.length === 0) return;
-    const keys = await db.apiKey.findMany({
+    const keys = await this.#deps.db.apiKey.findMany({
       where: { id: { in: ids } },
       select: { id: true, revokedAt: true, expiresAt: true, role: true, projectId: true },
     });
     const found = new Map(keys.map((key) => [key.id, key]));
     for (const id of ids) {
-      const entry = watched.get(id);
+      const entry = this.#watched.get(id);
       if (entry === undefined) continue;
       entry.key = found.get(id) ?? null;
-      endWhatIsOver(entry);
+      this.#endWhatIsOver(entry);
     }
   }
 
-  function endWhatIsOver({ key, watchers }: Watched): void {
+  #endWhatIsOver({ key, watchers }: Watched): void {
     if (key === undefined) return;
-    for (const [onEnd, actor] of [...watchers]) if (!isStill(actor, key, clock.now())) onEnd();
+    for (const [onEnd, actor] of [...watchers]) if (!isStill(actor, key, this.#deps.clock.now())) onEnd();
   }
-
-  /** While the store is away nothing new can be sent either; the next look decides. */
-  const tryLook = () => look().catch((error) => logger.debug({ err: error }, 'keys could not be looked at'));
-  const leaveBus = bus.subscribe('keys', () => void tryLook());
-  const timer = setInterval(() => {
-    if (looking) return;
-    looking = true;
-    void tryLook().then(() => {
-      looking = false;
-    });
-  }, LOOK_MS);
-  timer.unref();
-
-  return {
-    watch(actor, onEnd) {
-      if (actor.kind === 'SYSTEM') return () => {};
-      const { keyId } = actor;
-      const entry = watched.get(keyId) ?? { watchers: new Map() };
-      watched.set(keyId, entry);
-      // Wrapped, so that the same function given twice is watched twice.
-      const own = () => onEnd();
-      entry.watchers.set(own, actor);
-      return () => {
-        entry.watchers.delete(own);
-        if (entry.watchers.size === 0 && watched.get(keyId) === entry) watched.delete(keyId);
-      };
-    },
-    isInForce(actor) {
-      const entry = actor.kind === 'SYSTEM' ? undefined : watched.get(actor.keyId);
-      if (entry?.key === undefined || isStill(actor, entry.key, clock.now())) return true;
-      endWhatIsOver(entry);
-      return false;
-    },
-    close() {
-      clearInterval(timer);
-      leaveBus();
-    },
-  };
 }
 
 /** Whether the key still stands for whom it stood for at the sign-in. */

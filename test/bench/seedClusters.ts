@@ -73,6 +73,7 @@ function observation(name: string, addresses: readonly string[], index: number):
             lagSeconds: 0.002,
             position: '2A/5F01C8D8',
           },
+    followerStates: index === 0 ? ['streaming', 'streaming'] : [],
     lastPosition: { timeline: 1, lsn: '2A/5F01C8D8' },
     engine: postgresObservation(name, index) as unknown as Observation['engine'],
   };

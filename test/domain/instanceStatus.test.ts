@@ -18,6 +18,7 @@ const observations = fc.record<Observation>({
   connections: fc.constant(null),
   storageUsedBytes: fc.constant(null),
   replication: fc.constant(null),
+  followerStates: fc.constant([]),
   lastPosition: fc.constant(null),
   engine: fc.constant({}),
 });

@@ -25,6 +25,7 @@ export const servingObservation: Observation = {
   connections: 1,
   storageUsedBytes: 1024,
   replication: null,
+  followerStates: [],
   lastPosition: null,
   engine: {},
 };

@@ -140,11 +140,7 @@ describe('telling of changes', () => {
     ['the role', {}, { role: 'REPLICA' }],
     ['a stop on purpose', {}, { stopped: true }],
     ['the state of replication', { replication }, { replication: { ...replication, state: null } }],
-    [
-      'a replica that the primary sees no more',
-      { engine: { replicas: [{ state: 'streaming' }] } },
-      { engine: { replicas: [] } },
-    ],
+    ['a follower that is seen no more', { followerStates: ['streaming'] }, { followerStates: [] }],
   ])('%s is one', async (_what, before, after) => {
     await report(world.first, before);
     await report(world.first, after);

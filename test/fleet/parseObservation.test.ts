@@ -22,6 +22,7 @@ test('unknown fields are kept, missing ones are not known', () => {
       connections: null,
       storageUsedBytes: null,
       replication: null,
+      followerStates: [],
       lastPosition: null,
       engine: {},
       mood: 'good',
@@ -37,8 +38,9 @@ test('wrong fields are left out and named', () => {
     role: 'BOSS',
     startedAt: 'yesterday',
     replication: { state: 'streaming', lagBytes: -1, slot: 's1' },
+    followerStates: [1],
   });
-  expect(parsed?.faults).toEqual(['serving', 'role', 'startedAt', 'replication.lagBytes']);
+  expect(parsed?.faults).toEqual(['serving', 'role', 'startedAt', 'followerStates', 'replication.lagBytes']);
   expect(parsed?.observation).toMatchObject({
     serving: false,
     role: null,

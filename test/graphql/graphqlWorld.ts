@@ -176,6 +176,7 @@ const serving: Observation = {
   connections: 3,
   storageUsedBytes: 40_000_000_000,
   replication: null,
+  followerStates: [],
   lastPosition: null,
   engine: {},
 };

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { StepFailure } from '#domain/stepFailure.ts';
 import { AgentCommandFailed, type Promotion } from '#engines/engine.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
@@ -11,7 +11,8 @@ import { retryOperation } from '#operations/retryOperation.ts';
 import { runOperation } from '#operations/runOperation.ts';
 import { settleCluster } from '#operations/settleCluster.ts';
 import { ProviderError } from '#providers/provider.ts';
-import { createTestOperations, type TestOperations } from '../support/operations.ts';
+import type { TestOperations } from '../support/operations.ts';
+import { beforeEachPromotion } from './beforeEachPromotion.ts';
 import {
   activeCluster,
   clusterOf,
@@ -26,14 +27,8 @@ import {
 
 let grove: TestOperations;
 let cluster: TestCluster;
-beforeAll(async () => {
-  grove = await createTestOperations({ working: false });
-});
-afterAll(() => grove.close());
-beforeEach(async () => {
-  grove.machines.interfere(async () => {});
-  cluster = await activeCluster(grove, 3);
-  grove.machines.calls.length = 0;
+beforeEachPromotion((world) => {
+  ({ grove, cluster } = world);
 });
 
 const idOf = async (name: string) => (await instanceNamed(grove, cluster, name)).id;

@@ -1,31 +1,17 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AgentCommandFailed } from '#engines/engine.ts';
 import { accept } from '#operations/accept.ts';
 import { promoteInstance } from '#operations/promoteInstance.ts';
 import { retryOperation } from '#operations/retryOperation.ts';
 import { runOperation } from '#operations/runOperation.ts';
-import { createTestOperations, type TestOperations } from '../support/operations.ts';
-import {
-  activeCluster,
-  clusterOf,
-  instanceNamed,
-  losePrimary,
-  never,
-  once,
-  operationOf,
-  type TestCluster,
-} from './clusterWorld.ts';
+import type { TestOperations } from '../support/operations.ts';
+import { beforeEachPromotion } from './beforeEachPromotion.ts';
+import { clusterOf, instanceNamed, losePrimary, never, once, operationOf, type TestCluster } from './clusterWorld.ts';
 
 let grove: TestOperations;
 let cluster: TestCluster;
-beforeAll(async () => {
-  grove = await createTestOperations({ working: false });
-});
-afterAll(() => grove.close());
-beforeEach(async () => {
-  grove.machines.interfere(async () => {});
-  cluster = await activeCluster(grove, 3);
-  grove.machines.calls.length = 0;
+beforeEachPromotion((world) => {
+  ({ grove, cluster } = world);
 });
 
 const lose = (name: string) => losePrimary(grove, cluster, name);

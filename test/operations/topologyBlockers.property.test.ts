@@ -76,6 +76,7 @@ function instanceOf(
     stopped: false,
     startedAt: null,
     connections: null,
+    followerStates: [],
     lastPosition: null,
   };
   return {

@@ -14,6 +14,7 @@ export function observation(parts: Partial<Observation> = {}): Observation {
     connections: 0,
     storageUsedBytes: 0,
     replication: null,
+    followerStates: [],
     lastPosition: null,
     engine: {},
     ...parts,

@@ -155,6 +155,7 @@ const servingObservation: Observation = {
   connections: null,
   storageUsedBytes: null,
   replication: null,
+  followerStates: [],
   lastPosition: null,
   engine: {},
 };

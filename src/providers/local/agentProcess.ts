@@ -36,51 +36,55 @@ export type AgentProcesses = {
   ensure(instance: InstanceRef): Promise<void>;
 };
 
-export function createAgentProcesses({ layout, agentCommand, processesOf }: AgentProcessesOptions): AgentProcesses {
-  async function find(instance: InstanceRef): Promise<number | null> {
-    const { pidFile, directory } = layout.instance(instance);
-    const record = await readJson<PidRecord>(pidFile);
-    if (record !== null && isSameProcess(record)) return record.pid;
-    // Not recorded, or not for sure: its starter died before it could write the record, or the system has no identities.
-    const candidates = topmost(await processesOf(instance));
-    const command = agentCommand(directory);
-    for (const { pid } of candidates) if (await runsCommand(pid, command)) return pid;
-    return candidates.find(({ pid }) => record?.identity === null && pid === record.pid)?.pid ?? null;
-  }
-
-  async function start(instance: InstanceRef): Promise<number> {
-    const { directory, logFile } = layout.instance(instance);
-    const { program, args, env } = agentCommand(directory);
-    const log = await openLogFile(logFile, { maxBytes: maxLogBytes });
-    try {
-      const child = spawn(program, args, {
-        cwd: '/',
-        detached: true,
-        stdio: ['ignore', log.fd, log.fd],
-        env: { ...baseEnvironment(), ...env, [instanceVariable]: instance.instanceId },
-      });
-      await once(child, 'spawn');
-      child.unref();
-      return child.pid ?? Number.NaN;
-    } catch (error) {
-      const fault = systemFault(error);
-      if (fault === null) throw error;
-      const message = `The agent program ${basename(program)} cannot be started: ${fault.message}.`;
-      throw new ProviderError(message, { retryable: true, cause: error });
-    } finally {
-      await log.close();
-    }
-  }
-
+export function createAgentProcesses(options: AgentProcessesOptions): AgentProcesses {
+  const { layout } = options;
   return {
-    find,
+    find: (instance) => findAgent(options, instance),
     async ensure(instance) {
-      const pid = (await find(instance)) ?? (await start(instance));
+      const pid = (await findAgent(options, instance)) ?? (await startAgent(options, instance));
       const record = JSON.stringify({ pid, identity: processIdentity(pid) } satisfies PidRecord);
       const { pidFile } = layout.instance(instance);
       if ((await readText(pidFile)) !== record) await replaceFile(pidFile, record, { mode: 0o644 });
     },
   };
+}
+
+async function findAgent(
+  { layout, agentCommand, processesOf }: AgentProcessesOptions,
+  instance: InstanceRef,
+): Promise<number | null> {
+  const { pidFile, directory } = layout.instance(instance);
+  const record = await readJson<PidRecord>(pidFile);
+  if (record !== null && isSameProcess(record)) return record.pid;
+  // Not recorded, or not for sure: its starter died before it could write the record, or the system has no identities.
+  const candidates = topmost(await processesOf(instance));
+  const command = agentCommand(directory);
+  for (const { pid } of candidates) if (await runsCommand(pid, command)) return pid;
+  return candidates.find(({ pid }) => record?.identity === null && pid === record.pid)?.pid ?? null;
+}
+
+async function startAgent({ layout, agentCommand }: AgentProcessesOptions, instance: InstanceRef): Promise<number> {
+  const { directory, logFile } = layout.instance(instance);
+  const { program, args, env } = agentCommand(directory);
+  const log = await openLogFile(logFile, { maxBytes: maxLogBytes });
+  try {
+    const child = spawn(program, args, {
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+      env: { ...baseEnvironment(), ...env, [instanceVariable]: instance.instanceId },
+    });
+    await once(child, 'spawn');
+    child.unref();
+    return child.pid ?? Number.NaN;
+  } catch (error) {
+    const fault = systemFault(error);
+    if (fault === null) throw error;
+    const message = `The agent program ${basename(program)} cannot be started: ${fault.message}.`;
+    throw new ProviderError(message, { retryable: true, cause: error });
+  } finally {
+    await log.close();
+  }
 }
 
 function isSameProcess({ pid, identity }: PidRecord): boolean {

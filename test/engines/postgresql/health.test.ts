@@ -194,6 +194,7 @@ function observation(parts: Partial<Observation>): Observation {
       storageUsedBytes: 0,
     },
     replication: null,
+    followerStates: [],
     lastPosition: null,
     engine: {},
     ...parts,

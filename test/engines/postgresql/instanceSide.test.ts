@@ -72,7 +72,9 @@ for (const version of ['18', '15']) {
         replication: { upstream: `127.0.0.1:${primary.host.port}`, state: 'streaming' },
         engine: { inRecovery: true },
       });
-      expect(postgresObservation((await primary.side.observe()).engine)).toMatchObject({
+      const { followerStates, engine } = await primary.side.observe();
+      expect(followerStates).toEqual(['streaming']);
+      expect(postgresObservation(engine)).toMatchObject({
         replicas: [{ applicationName: 'orders-2', state: 'streaming', syncState: 'async' }],
         slots: [{ name: slotName('orders-2'), active: true }],
       });

@@ -23,7 +23,7 @@ function instance(id: string, status: InstanceStatus, slots: string[] = []): Ins
     ...{ statusChangedAt: new Date(0), observedAt: null, agentLostAt: null, fencedAt: null },
     observation: {
       ...{ at: '', serving: true, reason: null, role: null, stopped: false, startedAt: null, connections: null },
-      ...{ storageUsedBytes: null, replication: null, lastPosition: null },
+      ...{ storageUsedBytes: null, replication: null, followerStates: [], lastPosition: null },
       engine: { systemIdentifier: '1', slots: slots.map(slot) },
     },
   };

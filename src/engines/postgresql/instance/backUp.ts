@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { BackupStoreError } from '#backups/backupStore.ts';
 import { fingerprinted } from '#backups/fingerprint.ts';
 import { systemFault } from '#lib/systemFault.ts';
@@ -9,16 +9,12 @@ import { replicatorRole } from '../roles.ts';
 import { manifestDifference, type ReceivedFile } from './backupManifest.ts';
 import { DamagedBackup } from './baseBackup.ts';
 import { inMebibytes } from './inMebibytes.ts';
+import { PacedArchive } from './pacedArchive.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 import { ForeignTablespace, type ReceivedBackup, receiveBaseBackup } from './receiveBaseBackup.ts';
 import { storageUsage } from './storageUsage.ts';
 
 type BackUp = PostgresqlCommands['backUp'];
-
-/** How much of the archive waits in memory for the compression and the store. */
-const aheadBytes = 1024 * 1024;
-/** The server sends 32 KiB at a time; each piece costs a turn of the compression's thread. */
-const pieceBytes = 256 * 1024;
 
 /** Copies the running server, whatever its role, into the store. Writes go on meanwhile. */
 export async function backUp(
@@ -62,21 +58,7 @@ async function archiveOf(
   const { input, digested } = digestArchive();
   const password = await instance.secret(replicatorRole);
   const { address, port, name } = instance.host;
-  // The server is read only while both who read the archive are ready for more: the slower one sets the pace, and memory stays small.
-  const ready = { digest: true, archive: true };
-  let resume = () => {};
-  const goOn = (who: keyof typeof ready) => {
-    ready[who] = true;
-    if (ready.digest && ready.archive) resume();
-  };
-  const archive = new Readable({ highWaterMark: aheadBytes, read: () => goOn('archive') });
-  input.on('drain', () => goOn('digest'));
-  const pieces: Buffer[] = [];
-  let gathered = 0;
-  const gather = () => {
-    gathered = 0;
-    return Buffer.concat(pieces.splice(0));
-  };
+  const archive = new PacedArchive(input);
   const receiving = receiveBaseBackup(
     {
       from: { host: address, port },
@@ -86,24 +68,14 @@ async function archiveOf(
       signal,
     },
     { wal: true, lends: false, checksums: 'SHA256' },
-    (query) => {
-      resume = () => query.resume();
-      return (chunk) => {
-        ready.digest = input.write(chunk);
-        pieces.push(chunk);
-        gathered += chunk.length;
-        if (gathered >= pieceBytes) ready.archive = archive.push(gather());
-        return ready.digest && ready.archive;
-      };
-    },
+    (query) => archive.takeFrom(query),
   );
   const received = receiving.then(
     async (backup) => {
       input.end(null);
       const positions = verified(backup, await digested);
       // Only what is whole comes to its end, and so into the store.
-      archive.push(gather());
-      archive.push(null);
+      archive.end();
       return positions;
     },
     (error: unknown) => {
@@ -112,10 +84,10 @@ async function archiveOf(
     },
   );
   // Whoever reads hears of a failure too; here it must only not be nobody's.
-  archive.on('error', () => {});
+  archive.stream.on('error', () => {});
   received.catch(() => {});
-  digested.catch((error: unknown) => archive.destroy(error instanceof Error ? error : undefined));
-  return { archive, received };
+  digested.catch((error: unknown) => archive.stream.destroy(error instanceof Error ? error : undefined));
+  return { archive: archive.stream, received };
 }
 
 function verified({ manifest, start, end }: ReceivedBackup, files: Map<string, ReceivedFile>): Positions {

@@ -113,6 +113,7 @@ export class Observer {
       connections: row.connections,
       storageUsedBytes: this.#slowFacts.storageUsedBytes,
       replication: row.in_recovery ? replicationOf(row, upstream) : null,
+      followerStates: row.replicas.map(({ state }) => state),
       lastPosition: this.#last,
       engine: this.#engineFacts(row),
     };
@@ -147,6 +148,7 @@ export class Observer {
       connections: null,
       storageUsedBytes: this.#slowFacts.storageUsedBytes,
       replication: null,
+      followerStates: [],
       // What it had when it was lost is what a successor must not lack.
       lastPosition: this.#last,
       engine: {},

@@ -53,19 +53,12 @@ export async function receiveBaseBackup(
     await client.connect();
     if (options.wal) await holdBackWal(client);
     const manifest: Buffer[] = [];
-    let received = 0;
-    let total = 0;
     const sink: BaseBackupSink = {
-      begins({ bytes, tablespaces }) {
-        if (tablespaces > 0)
-          socket.destroy(new ForeignTablespace('The server has tablespaces outside its data directory.'));
-        total = bytes;
-      },
-      archive(chunk) {
-        received += chunk.length;
-        request.onProgress(received, Math.max(total, received));
-        return take(chunk);
-      },
+      ...countedArchive(
+        request,
+        (chunk) => take(chunk),
+        (fault) => socket.destroy(fault),
+      ),
       manifest: (chunk) => manifest.push(chunk),
     };
     const query = new BaseBackupQuery(baseBackupCommand(options), sink, { lends: options.lends });
@@ -79,6 +72,27 @@ export async function receiveBaseBackup(
     void client.end().catch(() => {});
     socket.destroy();
   }
+}
+
+/** Tells how much has come; refuses a server that has files outside the data directory. */
+function countedArchive(
+  { onProgress }: BackupSource,
+  take: TakeArchive,
+  refuse: (fault: Error) => void,
+): Pick<BaseBackupSink, 'begins' | 'archive'> {
+  let received = 0;
+  let total = 0;
+  return {
+    begins({ bytes, tablespaces }) {
+      if (tablespaces > 0) refuse(new ForeignTablespace('The server has tablespaces outside its data directory.'));
+      total = bytes;
+    },
+    archive(chunk) {
+      received += chunk.length;
+      onProgress(received, Math.max(total, received));
+      return take(chunk);
+    },
+  };
 }
 
 /** Until this session ends: WAL that was recycled while the backup runs would be missing at its end. */
