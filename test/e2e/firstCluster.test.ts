@@ -239,17 +239,22 @@ describe('the first cluster', () => {
     await killAll(processesOf(home.directory));
     grove = await home.start();
     const restarted = new Date();
-    const seenSince = ({ status, observedAt }: Shape) => (new Date(observedAt) > restarted ? status : 'not seen');
-    await expect
-      .poll(async () => (await readCluster(grove.client, clusterId)).instances.nodes.map(seenSince), {
-        timeout: 40_000,
-      })
-      .toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE']);
     const { uri } = await revealedCredentials(grove.client, clusterId);
-    const client = new pg.Client(uri);
-    await client.connect();
-    expect((await client.query('SELECT note FROM orders')).rows).toEqual([{ note: 'first' }]);
-    await client.end();
+    const notes = async () => {
+      const client = new pg.Client(uri);
+      try {
+        await client.connect();
+        return (await client.query('SELECT note FROM orders')).rows;
+      } catch (error) {
+        return String(error);
+      } finally {
+        await client.end();
+      }
+    };
+    await expect.poll(notes, { timeout: 40_000 }).toEqual([{ note: 'first' }]);
+    const seenSince = ({ status, observedAt }: Shape) => (new Date(observedAt) > restarted ? status : 'not seen');
+    const statuses = async () => (await readCluster(grove.client, clusterId)).instances.nodes.map(seenSince);
+    await expect.poll(statuses, { timeout: 40_000 }).toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE']);
   });
 
   test('is deleted without a trace but its record', async () => {
