@@ -15,6 +15,8 @@ beforeAll(async () => {
   return () => operations.close();
 });
 
+type World = Awaited<ReturnType<typeof createServerWorld>>;
+
 /** Answers that have come and are not handed on: the first of each operation of this name. */
 function holdingFirst(client: Client, name: string) {
   const held: (() => void)[] = [];
@@ -117,20 +119,39 @@ test('a look that is late does not undo a later one', async () => {
   expect(seen.clusters).toEqual(['', 'ACTIVE', 'DEGRADED', 'DOWN']);
 });
 
-test('after a log that was cut back its new events are shown behind what it still has', async () => {
-  const { world, followed } = await following('Nothing', { feed: { lookMs: 20 } });
+/** The log as it was before: what was written comes to nothing, and its cursors will be given again. */
+async function cutBack({ actor, write }: World, labels: string[], written: () => Promise<void>): Promise<void> {
   const { db } = operations.deps;
-  const { projectId } = world.actor;
-  const shown = () => eventsOf(followed.current().project).map(({ type, toStatus }) => toStatus ?? type);
-  await expect.poll(shown).toEqual(['API_KEY_CREATED']);
+  const { projectId } = actor;
   const { eventSeq } = await db.project.findUniqueOrThrow({ where: { id: projectId } });
-  for (const label of ['one', 'two']) await world.write(label);
-  await expect.poll(shown).toEqual(['API_KEY_CREATED', 'one', 'two']);
+  for (const label of labels) await write(label);
+  await written();
   await db.$transaction([
     db.event.deleteMany({ where: { projectId, seq: { gt: eventSeq } } }),
     db.project.update({ where: { id: projectId }, data: { eventSeq } }),
   ]);
+}
+
+test('after a log that was cut back its new events are shown behind what it still has', async () => {
+  const { world, followed } = await following('Nothing', { feed: { lookMs: 20 } });
+  const shown = () => eventsOf(followed.current().project).map(({ type, toStatus }) => toStatus ?? type);
+  await expect.poll(shown).toEqual(['API_KEY_CREATED']);
+  await cutBack(world, ['one', 'two'], () => expect.poll(shown).toEqual(['API_KEY_CREATED', 'one', 'two']));
   await expect.poll(() => followed.current().project.gap).toBe('BEYOND_END');
   for (const label of ['uno', 'due']) await world.write(label);
   await expect.poll(shown).toEqual(['API_KEY_CREATED', 'uno', 'due']);
+});
+
+test('an answer that was asked for before a gap does not undo what was read after it', async () => {
+  const { world, cluster, followed, seen, held, release } = await following('State', { feed: { lookMs: 20 } });
+  await expect.poll(() => held.length).toBeGreaterThan(0);
+  await setStatus(cluster.id, 'DEGRADED');
+  const { told } = followed.current().project;
+  await cutBack(world, ['one'], () => expect.poll(() => followed.current().project.told).not.toEqual(told));
+  await expect.poll(() => seen.clusters.at(-1)).toBe('DEGRADED');
+  release();
+  await setStatus(cluster.id, 'DOWN');
+  followed.lookAt([cluster.globalId]);
+  await expect.poll(() => seen.clusters.at(-1)).toBe('DOWN');
+  expect(seen.clusters).toEqual(['', 'DEGRADED', 'DOWN']);
 });
