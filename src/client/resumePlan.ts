@@ -1,3 +1,13 @@
+import {
+  type DocumentNode,
+  type FieldNode,
+  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  parse,
+  visit,
+} from 'graphql';
+
 /** How a subscription is taken up again after a lost connection. */
 export type ResumePlan = {
   /** The name of its field in the results. */
@@ -15,57 +25,56 @@ const logFields = ['events', 'cluster'];
 /**
  * Reads the plan off the document. Throws a TypeError that says how to write it if a subscription to `events` or `cluster` could
  * not be resumed: its `after` has to be a variable, and it has to select `cursor`. Queries and mutations are refused: a mutation is not
- * to be repeated.
+ * to be repeated. Throws graphql's own error where the document is none.
  */
-export function resumePlan(document: string): ResumePlan {
-  const { responseKey, field, args } = rootField(document);
+export function resumePlan(source: string, operationName?: string | null): ResumePlan {
+  const document = parse(source);
+  const operation = getOperationAST(document, operationName);
+  if (operation?.operation !== 'subscription') {
+    throw new TypeError(
+      'Only a subscription can be resumed: name it, where the document has several operations. Send queries and mutations another way.',
+    );
+  }
+  const root = rootField(document, operation);
+  const field = root.name.value;
+  const responseKey = root.alias?.value ?? field;
   if (!logFields.includes(field)) {
     return { responseKey, of: 'state', cursorVariable: null, beginsWithSnapshot: false };
   }
-  const cursorVariable = /\bafter\s*:\s*\$(\w+)/.exec(args)?.[1] ?? null;
-  if (cursorVariable === null) {
+  const after = root.arguments?.find(({ name }) => name.value === 'after')?.value;
+  if (after?.kind !== Kind.VARIABLE) {
     throw new TypeError(
       `The subscription cannot be resumed: give "${field}" a variable for the cursor, as in subscription ($after: Cursor) { ${field}(after: $after) { … } }.`,
     );
   }
-  if (!/\bcursor\b/.test(document)) {
+  if (!selectsCursor(document)) {
     throw new TypeError(`The subscription cannot be resumed: select "cursor" in each message of "${field}".`);
   }
-  return { responseKey, of: 'log', cursorVariable, beginsWithSnapshot: field === 'cluster' };
+  return { responseKey, of: 'log', cursorVariable: after.name.value, beginsWithSnapshot: field === 'cluster' };
 }
 
-function rootField(document: string): { responseKey: string; field: string; args: string } {
-  const text = withoutNoise(document);
-  const begin = text.search(/\bsubscription\b/);
-  if (begin < 0) throw new TypeError('Only a subscription can be resumed. Send queries and mutations another way.');
-  const operation = text.slice(begin);
-  const selection = operation.slice(outsideParentheses(operation, '{') + 1);
-  const { groups = {} } = /^\s*(?:(?<alias>\w+)\s*:\s*)?(?<field>\w+)\s*/.exec(selection) ?? {};
-  const { alias, field = '' } = groups;
-  const rest = selection.slice(/^\s*(?:\w+\s*:\s*)?\w+\s*/.exec(selection)?.[0].length ?? 0);
-  const args = rest.startsWith('(') ? rest.slice(0, matchingParenthesis(rest)) : '';
-  return { responseKey: alias ?? field, field, args };
-}
-
-/** Comments and strings may hold anything. */
-const withoutNoise = (document: string): string =>
-  document.replaceAll(/"""[\s\S]*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*/g, (noise) => (noise.startsWith('#') ? '' : '""'));
-
-function outsideParentheses(text: string, wanted: string): number {
-  let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    if (text[at] === '(') depth += 1;
-    else if (text[at] === ')') depth -= 1;
-    else if (text[at] === wanted && depth === 0) return at;
+/** The one field of a subscription's root, which may be in fragments. */
+function rootField({ definitions }: DocumentNode, { selectionSet }: OperationDefinitionNode): FieldNode {
+  const fragments = new Map(
+    definitions.flatMap((node) => (node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node]] : [])),
+  );
+  const selections = [...selectionSet.selections];
+  for (const selection of selections) {
+    if (selection.kind === Kind.FIELD) return selection;
+    const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
+    selections.push(...(fragment?.selectionSet.selections ?? []));
+    // Once each: a document that is not valid may have a fragment in itself.
+    if (selection.kind === Kind.FRAGMENT_SPREAD) fragments.delete(selection.name.value);
   }
-  return text.length;
+  throw new TypeError('The subscription selects no field.');
 }
 
-function matchingParenthesis(text: string): number {
-  let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    if (text[at] === '(') depth += 1;
-    else if (text[at] === ')' && --depth === 0) return at + 1;
-  }
-  return text.length;
+function selectsCursor(document: DocumentNode): boolean {
+  let found = false;
+  visit(document, {
+    Field({ name, alias }) {
+      found ||= name.value === 'cursor' && alias === undefined;
+    },
+  });
+  return found;
 }

@@ -17,7 +17,7 @@ export class ResumingStream implements ResumableSubscription {
   readonly #plan: ResumePlan;
   /** Sent anew by graphql-ws too, if its client retries by itself: so the newest cursor is written into it. */
   readonly #payload: SubscribePayload & { variables: Record<string, unknown> };
-  readonly #recent = new RecentCursors();
+  #recent = new RecentCursors();
   #state: 'paused' | 'running' | 'ended' = 'paused';
   #failedAttempts = 0;
   #isLive = false;
@@ -33,7 +33,7 @@ export class ResumingStream implements ResumableSubscription {
     this.#client = client;
     this.#sink = sink;
     this.#options = options;
-    this.#plan = resumePlan(query);
+    this.#plan = resumePlan(query, operationName);
     this.#payload = {
       query,
       variables: { ...variables },
@@ -123,7 +123,11 @@ export class ResumingStream implements ResumableSubscription {
       return;
     }
     const gap = gapOf(message);
-    if (gap !== null) this.#options.onGap?.(gap);
+    if (gap !== null) {
+      // What follows may be another history, whose events have the cursors of those that were lost.
+      this.#recent = new RecentCursors();
+      this.#options.onGap?.(gap);
+    }
     const fresh = this.#recent.withoutRepeated(result, this.#plan.responseKey, message);
     if (fresh !== null && !this.#handOn(fresh)) return;
     if (cursor !== null) this.#remember(cursor);

@@ -11,6 +11,7 @@ import {
 } from 'graphql';
 import type { Context } from './context.ts';
 import { isShareable } from './shareable.ts';
+import { withRootFields } from './withRootFields.ts';
 
 /** Where a subscriber begins is its own matter: the root field's argument of this name is no part of what it asks for. */
 const ownArgument = 'after';
@@ -38,29 +39,24 @@ function sharedDocumentOf({ schema, document, operationName }: ExecutionArgs): S
   known.set(schema, documents);
   const before = documents.get(document);
   if (before !== undefined) return before;
-  const shared = isShareable(schema, document) ? withoutStart(document, operationName) : null;
+  const shared = isShareable(schema, document) ? withoutStart(schema, document, operationName) : null;
   documents.set(document, shared);
   return shared;
 }
 
-function withoutStart(document: DocumentNode, operationName: string | null | undefined): SharedDocument | null {
+function withoutStart(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operationName: string | null | undefined,
+): SharedDocument | null {
   const operation = getOperationAST(document, operationName);
   // One operation a document, so that what is known of a document does not depend on the operation's name.
   if (operation?.operation !== 'subscription' || document.definitions.filter(isOperation).length > 1) return null;
-  const withoutArgument = {
-    ...operation,
-    selectionSet: {
-      ...operation.selectionSet,
-      selections: operation.selectionSet.selections.map((selection) =>
-        selection.kind === Kind.FIELD ? withoutOwnArgument(selection) : selection,
-      ),
-    },
-  };
-  const definitions = document.definitions.map((node) => (node === operation ? withoutArgument : node));
-  const used = variablesIn({ ...document, definitions });
+  const rest = withRootFields(schema, document, withoutOwnArgument);
+  const used = variablesIn(rest);
   const declared = (operation.variableDefinitions ?? []).map(({ variable }) => variable.name.value);
   return {
-    text: print({ ...document, definitions }),
+    text: print(rest),
     ownVariables: new Set(declared.filter((name) => !used.has(name))),
   };
 }

@@ -3,13 +3,14 @@ import type { Followed } from '#cli/watch/followProject.ts';
 import {
   type Cluster,
   emptyProject,
+  eventsOf,
   lagOf,
   type Operation,
   type Project,
   type WatchedEvent,
   withCluster,
   withEvents,
-  withHistory,
+  withGap,
   withState,
 } from '#cli/watch/project.ts';
 import { type Choice, screen } from '#cli/watch/screen.ts';
@@ -73,7 +74,7 @@ function shown(
 test('the screen has as many lines as the terminal, however much there is to show', () => {
   const many = Array.from({ length: 300 }, (_, n) => cluster(`c${n}`));
   const running = Array.from({ length: 40 }, (_, n) => operation(`o${n}`, 'RUNNING'));
-  const read = withState(emptyProject, { name: 'default', clusters: many, operations: running });
+  const read = withState(emptyProject, { name: 'default', clusters: many, operations: running }, new Set());
   const full = withEvents(
     read,
     Array.from({ length: 2_000 }, (_, n) => event(n)),
@@ -123,16 +124,44 @@ test('events carry the state: clusters come, change and go, operations run and e
   expect(three.operations.map(({ id }) => id)).toEqual(['c', 'b']);
 });
 
-test('the history and the stream meet without a hole and without a repetition', () => {
-  const live = withEvents(emptyProject, [event(3), event(4)]);
-  const whole = withHistory(live, [event(1), event(2), event(3)]);
-  expect(whole.events.map(({ cursor }) => cursor)).toEqual(['c1', 'c2', 'c3', 'c4']);
-  expect(withEvents(whole, [event(4), event(5)]).events.map(({ cursor }) => cursor)).toEqual([
-    'c1',
-    'c2',
-    'c3',
-    'c4',
-    'c5',
+test('the history and the stream meet without a hole and without a repetition, whichever comes first', () => {
+  const events = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => event(from + n));
+  const shownOf = (told: WatchedEvent[], history: WatchedEvent[]) =>
+    eventsOf(withEvents({ ...emptyProject, history }, told));
+  expect(shownOf([], events(1, 3))).toEqual(events(1, 3));
+  expect(shownOf(events(4, 5), events(1, 3))).toEqual(events(1, 5));
+  expect(shownOf(events(3, 5), events(1, 3))).toEqual(events(1, 5));
+  expect(shownOf(events(3, 3), events(1, 9))).toEqual(events(1, 3));
+  expect(shownOf(events(801, 950), events(901, 1_000))).toEqual(events(801, 950));
+  expect(shownOf(events(801, 1_001), events(901, 1_000))).toEqual(events(801, 1_001));
+  expect(shownOf(events(501, 1_700), events(401, 500))).toEqual(events(701, 1_700));
+});
+
+test('a gap parts the events before it from those after it, which may have the same cursors', () => {
+  const before = withEvents({ ...emptyProject, history: [event(1)] }, [event(2), event(3)]);
+  const after = withEvents(withGap(before, 'BEYOND_END'), [event(3)]);
+  expect({ gap: after.gap, events: eventsOf({ ...after, history: [event(1), event(2)] }) }).toEqual({
+    gap: 'BEYOND_END',
+    events: [event(1), event(2), event(3)],
+  });
+});
+
+test('what was told while the state was read stays as it was told', () => {
+  const told = withEvents(emptyProject, [
+    event(1, { cluster: cluster('orders', { status: 'DOWN' }), operation: operation('ended', 'SUCCEEDED') }),
+    event(2, { cluster: cluster('gone', { status: 'DELETED' }) }),
+  ]);
+  const read = {
+    name: 'default',
+    clusters: [cluster('orders'), cluster('gone'), cluster('other')],
+    operations: [operation('ended', 'RUNNING'), operation('running', 'RUNNING')],
+  };
+  const { clusters, operations } = withState(told, read, new Set(['orders', 'gone', 'ended']));
+  expect([...clusters, ...operations].map(({ id, status }) => `${id} ${status}`)).toEqual([
+    'orders DOWN',
+    'other ACTIVE',
+    'running RUNNING',
+    'ended SUCCEEDED',
   ]);
 });
 

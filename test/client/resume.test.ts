@@ -94,6 +94,26 @@ describe.each(names)('%s', (name) => {
     expect(told.messages[0]).toMatchObject({ __typename: 'ResumeGap', reason: 'FOREIGN_EPOCH' });
   });
 
+  test('tells the events of a log that was cut back, though they have the cursors of those that were lost', async () => {
+    const world = await createServerWorld(operations, { feed: { lookMs: 20 } });
+    const { db } = operations.deps;
+    const { projectId } = world.actor;
+    const told = read(clientOf(world.url, world.key), { query: eventsDocument }, { backoff });
+    await expect.poll(() => told.messages.length).toBe(1);
+    const { eventSeq } = await db.project.findUniqueOrThrow({ where: { id: projectId } });
+    for (const label of ['one', 'two']) await world.write(label);
+    await expect.poll(() => labelsOf(told.events)).toEqual(['one', 'two']);
+    await db.$transaction([
+      db.event.deleteMany({ where: { projectId, seq: { gt: eventSeq } } }),
+      db.project.update({ where: { id: projectId }, data: { eventSeq } }),
+    ]);
+    await expect.poll(() => told.gaps).toEqual([{ reason: 'BEYOND_END', oldestCursor: expect.any(String) }]);
+    for (const label of ['uno', 'due', 'tre']) await world.write(label);
+    await expect.poll(() => labelsOf(told.events)).toEqual(['one', 'two', 'uno', 'due', 'tre']);
+    const cursors = told.events.map(({ cursor }) => cursor);
+    expect(cursors.slice(0, 2)).toEqual(cursors.slice(2, 4));
+  });
+
   test('comes back after it was too slow, and goes on where it was cut off', async () => {
     const world = await createServerWorld(operations, { feed: { maxWaitingEvents: 3 } });
     const told = read(clientOf(world.url, world.key), { query: eventsDocument }, { backoff });
@@ -203,6 +223,21 @@ test('a server that stops is come back to within the jitter', async () => {
     { state: 'waiting', reason: expect.stringContaining('1001'), delayMs: 1_000, attempt: 1 },
   ]);
   expect(told.messages.map(({ __typename }) => __typename)).toEqual(['Heartbeat', 'Heartbeat']);
+});
+
+test('a subscription whose field is in a fragment of its root is resumed as any other', async () => {
+  const world = await createServerWorld(operations);
+  const proxy = await cuttingProxy(world.url);
+  const query = `subscription ($after: Cursor) { ...Root } fragment Root on Subscription { told: events(after: $after) {
+    ... on EventBatch { cursor events { toStatus } } ... on Heartbeat { cursor } } }`;
+  const told = readers.subscribeWithResume(clientOf(proxy.url, world.key), { query }, { backoff });
+  await expect.poll(() => told.messages.length).toBe(1);
+  await world.write('one');
+  await expect.poll(() => labelsOf(told.events)).toEqual(['one']);
+  proxy.cut();
+  await world.write('two');
+  await world.write('three');
+  await expect.poll(() => labelsOf(told.events)).toEqual(['one', 'two', 'three']);
 });
 
 test('of several processes of a Grove the next one tells what follows when one is lost', async () => {

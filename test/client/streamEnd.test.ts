@@ -60,6 +60,13 @@ describe('the plan of a subscription', () => {
     ],
     ['# subscription { x }\nsubscription($c:Cursor){events(after:$c){cursor}}', 'events', 'c'],
     ['subscription ($c: Cursor, $s: String = ") {") { events(after: $c) { cursor } }', 'events', 'c'],
+    ['subscription ($c: Cursor) @d(x: "{") { events(after: $c) { cursor } }', 'events', 'c'],
+    ['fragment F on Subscription { events(after: $c) { cursor } } subscription ($c: Cursor) { ...F }', 'events', 'c'],
+    [
+      'subscription ($c: Cursor) { ... on Subscription { ...F } } fragment F on Subscription { ... @d { told: events(after: $c) { ...M } } } fragment M on Heartbeat { cursor }',
+      'told',
+      'c',
+    ],
   ])('%s', (document, responseKey, cursorVariable) => {
     expect(resumePlan(document)).toEqual({ ...log, responseKey, cursorVariable });
   });
@@ -79,10 +86,21 @@ describe('the plan of a subscription', () => {
     });
   });
 
+  test('is that of the operation that is named', () => {
+    const document =
+      'subscription A { operation(id: "x") { id } } subscription B($c: Cursor) { events(after: $c) { cursor } }';
+    expect(resumePlan(document, 'B')).toEqual({ ...log, responseKey: 'events', cursorVariable: 'c' });
+    expect(resumePlan(document, 'A')).toMatchObject({ of: 'state' });
+  });
+
   test.each([
     ['subscription { events { cursor } }', /variable for the cursor.*\$after: Cursor/],
     ['subscription { events(after: "abc") { cursor } }', /variable for the cursor/],
     ['subscription ($after: Cursor) { events(after: $after) { __typename } }', /select "cursor"/],
+    ['subscription ($cursor: Cursor) { events(after: $cursor) { __typename } } # cursor', /select "cursor"/],
+    ['subscription { ...F } fragment F on Subscription { events { cursor } }', /variable for the cursor/],
+    ['subscription { ...F } fragment F on Subscription { ...F }', /selects no field/],
+    ['query A { node(id: "x") { id } } subscription B { operation(id: "x") { id } }', /Only a subscription/],
     ['mutation { deleteCluster(input: { clusterId: "x" }) { __typename } }', /Only a subscription/],
   ])('%s is refused, with the way out', (document, message) => {
     expect(() => resumePlan(document)).toThrow(message);

@@ -37,6 +37,9 @@ describe('the key of what is shared', () => {
     const literal = (after: string) =>
       keyOf(`subscription { events(after: "${after}") { ... on Heartbeat { cursor } } }`);
     expect(literal('a')).toBe(literal('b'));
+    const inFragment = (after: string) =>
+      keyOf(`subscription { ...F } fragment F on Subscription { ... { events(after: "${after}") { __typename } } }`);
+    expect(inFragment('a')).toBe(inFragment('b'));
   });
 
   test('is another for another project, role, variable, document or operation name', () => {

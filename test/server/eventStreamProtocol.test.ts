@@ -12,6 +12,7 @@ const everything = `subscription { events { __typename
   ... on SlowSubscriber { cursor } } }`;
 const afterCursor = (cursor: string, document = everything) =>
   document.replace('events {', `events(after: "${cursor}") {`);
+const inline = (root: string) => `{ ... ${root} }`;
 const dataOf = ({ value }: { value: SentEvent | string }) =>
   JSON.parse((value as SentEvent).data ?? 'null').data?.events;
 
@@ -165,6 +166,27 @@ describe('server-sent events', () => {
       for (const query of [everything, afterCursor(start), afterCursor('nonsense')]) {
         const { events } = await stream(query, { 'last-event-id': middle });
         expect(dataOf(await events.next()).events).toEqual([{ toStatus: 'two' }, { toStatus: 'three' }]);
+        await events.return('ended');
+      }
+    });
+
+    test.each([
+      ['a fragment', 'subscription { ...Root } fragment Root on Subscription', (root: string) => root],
+      [
+        'fragments in fragments',
+        'subscription { ... on Subscription { ...Root } } fragment Root on Subscription',
+        inline,
+      ],
+    ])('resumes after it where the root field is in %s', async (_name, head, tail) => {
+      const { stream, write, feed, actor } = await world();
+      const start = await feed.cursorNow(actor.projectId);
+      await write('one');
+      await write('two');
+      for (const root of [everything, afterCursor('nonsense')].map((document) =>
+        document.replace('subscription ', ''),
+      )) {
+        const { events } = await stream(`${head} ${tail(root)}`, { 'last-event-id': start });
+        expect(dataOf(await events.next()).events).toEqual([{ toStatus: 'one' }, { toStatus: 'two' }]);
         await events.return('ended');
       }
     });

@@ -17,6 +17,8 @@ export type ServerWorldOptions = {
   feed?: Partial<FeedOptions>;
   schema?: GraphQLSchema;
   gateway?: ServerDeps['gateway'];
+  /** Left out: a free one. */
+  port?: number;
 };
 
 const noAgents: ServerDeps['gateway'] = { handleUpgrade: (_request, socket) => socket.destroy() };
@@ -29,7 +31,7 @@ export async function createServerWorld({ deps: operations }: TestOperations, op
     operations,
     feed,
     gateway: options.gateway ?? noAgents,
-    config: { host: '127.0.0.1', port: 0 },
+    config: { host: '127.0.0.1', port: options.port ?? 0 },
   });
   const { url } = await server.listen();
   onTestFinished(() => server.close());

@@ -10,7 +10,7 @@ import {
   type WatchedEvent,
   withCluster,
   withEvents,
-  withHistory,
+  withGap,
   withState,
 } from './project.ts';
 
@@ -44,8 +44,8 @@ type StateAnswer = {
 const LOOK_MS = 2_000;
 
 /** Follows a project by one stream of its log, whose events carry the state; at a gap, and at the beginning, the state is read whole. */
-export function followProject(client: Client): FollowedProject {
-  return new ProjectFollower(client);
+export function followProject(client: Client, { lookMs = LOOK_MS }: { lookMs?: number } = {}): FollowedProject {
+  return new ProjectFollower(client, lookMs);
 }
 
 class ProjectFollower implements FollowedProject {
@@ -55,12 +55,14 @@ class ProjectFollower implements FollowedProject {
   readonly #stream: ResumableSubscription;
   readonly #timer: NodeJS.Timeout;
   #followed: Followed = { project: emptyProject, connection: { state: 'connecting' }, lastMessageAt: null };
+  /** Of each answer that is on its way, the ids of what was told of meanwhile: what is told of them is newer than the answer. */
+  readonly #awaited = new Set<Set<string>>();
   #hasBegun = false;
   #isRead = false;
   #lookedAt: readonly string[] = [];
   #turn = 0;
 
-  constructor(client: Client) {
+  constructor(client: Client, lookMs: number) {
     this.#client = client;
     this.#stream = subscribeWithResume<{ events: Message }>(
       client,
@@ -72,7 +74,7 @@ class ProjectFollower implements FollowedProject {
       },
       { onStatus: (connection) => this.#connectionIs(connection) },
     );
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#timer = setInterval(() => this.#look(), lookMs);
   }
 
   readonly current = (): Followed => this.#followed;
@@ -107,9 +109,23 @@ class ProjectFollower implements FollowedProject {
 
   #take({ events = [], reason }: Partial<Message>): void {
     this.#hasBegun = true;
-    if (reason !== undefined) this.#isRead = false;
-    this.#changeProject((project) => ({ ...withEvents(project, events), gap: reason ?? project.gap }));
+    this.#isToldOf(
+      events.flatMap(({ cluster, operation }) => [cluster?.id, cluster?.currentOperation?.id, operation?.id]),
+    );
+    this.#changeProject((project) => withEvents(project, events));
+    if (reason !== undefined) this.#beginAnew(reason);
     void this.#readState();
+  }
+
+  #beginAnew(reason: string): void {
+    this.#isRead = false;
+    // Of what they tell nobody knows any more whether it is newer than what is here.
+    this.#awaited.clear();
+    this.#changeProject((project) => withGap(project, reason));
+  }
+
+  #isToldOf(ids: readonly (string | undefined)[]): void {
+    for (const newer of this.#awaited) for (const id of ids) if (id !== undefined) newer.add(id);
   }
 
   #connectionIs(connection: StreamStatus): void {
@@ -123,10 +139,13 @@ class ProjectFollower implements FollowedProject {
     if (this.#isRead || !this.#hasBegun) return;
     this.#isRead = true;
     try {
-      const { viewer, clusters, operations } = await ask<StateAnswer>(this.#client, state);
-      const { events } = await ask<{ events: { nodes: WatchedEvent[] } }>(this.#client, newestEvents);
-      const read = { name: viewer.project.name, clusters: clusters.nodes, operations: operations.nodes };
-      this.#changeProject((project) => withHistory(withState(project, read), events.nodes));
+      await this.#ask<StateAnswer>(state, {}, ({ viewer, clusters, operations }, newer) => {
+        const read = { name: viewer.project.name, clusters: clusters.nodes, operations: operations.nodes };
+        this.#changeProject((project) => withState(project, read, newer));
+      });
+      await this.#ask<{ events: { nodes: WatchedEvent[] } }>(newestEvents, {}, ({ events: { nodes: history } }) =>
+        this.#changeProject((project) => ({ ...project, history })),
+      );
     } catch {
       // The connection was lost over it: when it is back, or at the next message, it is read again.
       this.#isRead = false;
@@ -139,17 +158,38 @@ class ProjectFollower implements FollowedProject {
     this.#turn += 1;
     const wanted = [first, others[this.#turn % Math.max(others.length, 1)]].filter((id) => id !== undefined);
     for (const id of wanted) {
-      ask<{ cluster: { cluster?: Cluster } }>(this.#client, clusterNow, { id }).then(
-        ({ cluster: { cluster } }) => cluster && this.#changeProject((project) => withCluster(project, cluster)),
+      this.#ask<{ cluster: { cluster?: Cluster } }>(clusterNow, { id }, ({ cluster: { cluster } }, newer) => {
+        if (!cluster || newer.has(id)) return;
+        this.#isToldOf([id]);
+        this.#changeProject((project) => withCluster(project, cluster));
+      }).catch(() => {
         // It is deleted by now, or the connection is lost: the stream of events says which.
-        () => {},
-      );
+      });
+    }
+  }
+
+  /**
+   * Takes the answer, with the ids of what was told of since the question: of these the answer may be older. What was told before
+   * the question is in the answer.
+   */
+  async #ask<Data>(
+    query: string,
+    variables: Record<string, unknown>,
+    take: (answer: Data, newer: ReadonlySet<string>) => void,
+  ): Promise<void> {
+    const newer = new Set<string>();
+    this.#awaited.add(newer);
+    try {
+      const answer = await ask<Data>(this.#client, query, variables);
+      if (this.#awaited.has(newer)) take(answer, newer);
+    } finally {
+      this.#awaited.delete(newer);
     }
   }
 }
 
 /** The first answer, over the same connection; then it is let go. */
-function ask<Data>(client: Client, query: string, variables: Record<string, unknown> = {}): Promise<Data> {
+function ask<Data>(client: Client, query: string, variables: Record<string, unknown>): Promise<Data> {
   return new Promise((resolve, reject) => {
     const leave = client.subscribe(
       { query, variables },

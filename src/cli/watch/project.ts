@@ -7,8 +7,10 @@ export type Project = {
   clusters: readonly Cluster[];
   /** Those that run, then the newest of those that have ended while we looked. */
   operations: readonly Operation[];
-  /** Oldest first. */
-  events: readonly WatchedEvent[];
+  /** What the log held when it was read, oldest first: up to where the stream began, or further. */
+  history: readonly WatchedEvent[];
+  /** What the stream has told since it began or since its last gap, oldest first. */
+  told: readonly WatchedEvent[];
   gap: string | null;
 };
 
@@ -64,12 +66,27 @@ export type WatchedEvent = {
 const KEPT_EVENTS = 1_000;
 const KEPT_ENDED = 2;
 
-export const emptyProject: Project = { name: '', clusters: [], operations: [], events: [], gap: null };
+export const emptyProject: Project = { name: '', clusters: [], operations: [], history: [], told: [], gap: null };
 
-/** The state as it was read; the events stay. */
-export function withState(project: Project, read: Pick<Project, 'name' | 'clusters' | 'operations'>): Project {
-  return { ...project, name: read.name, clusters: sorted(read.clusters), operations: arranged(read.operations) };
+/** The state as it was read, but for what was told of meanwhile: that is newer. */
+export function withState(
+  project: Project,
+  { name, clusters, operations }: Pick<Project, 'name' | 'clusters' | 'operations'>,
+  newer: ReadonlySet<string>,
+): Project {
+  return {
+    ...project,
+    name,
+    clusters: sorted(exceptNewer(clusters, project.clusters, newer)),
+    operations: arranged(exceptNewer(operations, project.operations, newer)),
+  };
 }
+
+const exceptNewer = <Thing extends { id: string }>(
+  read: readonly Thing[],
+  told: readonly Thing[],
+  newer: ReadonlySet<string>,
+): Thing[] => [...told.filter(({ id }) => newer.has(id)), ...read.filter(({ id }) => !newer.has(id))];
 
 export function withCluster(project: Project, cluster: Cluster): Project {
   const others = project.clusters.filter(({ id }) => id !== cluster.id);
@@ -80,29 +97,29 @@ export function withCluster(project: Project, cluster: Cluster): Project {
 
 /** New events, each with what it is about as it was when it was told. */
 export function withEvents(project: Project, events: readonly WatchedEvent[]): Project {
-  const shown = joined(project.events, events);
+  const told = [...project.told, ...events].slice(-KEPT_EVENTS);
   return events.reduce<Project>(
     (changed, { cluster, operation }) => {
       const withItsCluster = cluster ? withCluster(changed, cluster) : changed;
       return operation ? withOperation(withItsCluster, operation) : withItsCluster;
     },
-    { ...project, events: shown },
+    { ...project, told },
   );
 }
 
-/** What was there before the first event that was told. */
-export function withHistory(project: Project, events: readonly WatchedEvent[]): Project {
-  return { ...project, events: joined(events, project.events) };
+/** What follows may be another history: its events may even have the cursors of those that were told. */
+export const withGap = (project: Project, gap: string): Project => ({ ...project, history: [], told: [], gap });
+
+/** The events to show, oldest first: the history up to where the stream meets it, then what the stream has told. */
+export function eventsOf({ history, told }: Project): WatchedEvent[] {
+  const cursors = new Set(told.map(({ cursor }) => cursor));
+  const meeting = history.findIndex(({ cursor }) => cursors.has(cursor));
+  return [...(meeting < 0 ? history : history.slice(0, meeting)), ...told].slice(-KEPT_EVENTS);
 }
 
 function withOperation(project: Project, operation: Operation): Project {
   const others = project.operations.filter(({ id }) => id !== operation.id);
   return { ...project, operations: arranged([operation, ...others]) };
-}
-
-function joined(before: readonly WatchedEvent[], after: readonly WatchedEvent[]): WatchedEvent[] {
-  const known = new Set(before.map(({ cursor }) => cursor));
-  return [...before, ...after.filter(({ cursor }) => !known.has(cursor))].slice(-KEPT_EVENTS);
 }
 
 const sorted = (clusters: readonly Cluster[]): Cluster[] => clusters.toSorted((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,6 +1,6 @@
 import { printable } from '../printable.ts';
 import type { Followed } from './followProject.ts';
-import { type Cluster, lagOf, type Operation, type WatchedEvent } from './project.ts';
+import { type Cluster, eventsOf, lagOf, type Operation, type WatchedEvent } from './project.ts';
 import { bytesInWords, type Color, colorOf, hasEnded, secondsInWords } from './words.ts';
 
 export type Span = { text: string; color?: Color | undefined; bold?: boolean };
@@ -45,7 +45,7 @@ const footline = ({ view }: Choice): Line => [
 
 function projectBody(what: Screen, height: number): Line[] {
   const { followed, choice } = what;
-  const { clusters, operations, events } = followed.project;
+  const { clusters, operations } = followed.project;
   const chosen = clusters.find(({ id }) => id === choice.clusterId) ?? null;
   const running = operationLines(operations, what.size.columns);
   const operationRows = Math.min(running.length, Math.max(2, Math.floor(height / 6)));
@@ -65,7 +65,9 @@ function projectBody(what: Screen, height: number): Line[] {
   return [
     ...top,
     title('EVENTS'),
-    ...events.slice(-Math.max(height - top.length - 1, 0)).map((event) => eventLine(event, what.size.columns)),
+    ...eventsOf(followed.project)
+      .slice(-Math.max(height - top.length - 1, 0))
+      .map((event) => eventLine(event, what.size.columns)),
   ];
 }
 
@@ -74,7 +76,7 @@ function clusterBody(what: Screen, height: number): Line[] {
   const cluster = followed.project.clusters.find(({ id }) => id === choice.clusterId);
   if (!cluster) return [[{ text: 'The cluster is gone. Esc leads back.' }]];
   const operation = followed.project.operations.find(({ cluster: { id } }) => id === cluster.id);
-  const events = followed.project.events.filter(({ clusterId }) => clusterId === cluster.id);
+  const events = eventsOf(followed.project).filter(({ clusterId }) => clusterId === cluster.id);
   const top = [
     title(cluster.name),
     [
