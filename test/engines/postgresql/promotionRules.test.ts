@@ -229,6 +229,42 @@ describe('a promotion is refused', () => {
     expect(acknowledging(cluster).map(({ id }) => id)).toEqual(['a']);
   });
 
+  describe('in a synchronous group whose wanted primary was elected and', () => {
+    const old = { ...former, agentLostAt: new Date() };
+    const elected = (role: 'PRIMARY' | 'REPLICA', lastPosition: object, parts: Partial<InstanceFacts> = {}) =>
+      instanceFacts({
+        ...{ id: 'p', role, ...parts },
+        observation: observation({ role, serving: parts.agentLostAt === undefined, lastPosition: { ...lastPosition } }),
+      });
+    const asReplica = { timeline: 1, lsn: '0/1000', inRecovery: true };
+    const synchronous = { synchronous: true };
+
+    test.each([
+      ['was lost before it became the primary', elected('REPLICA', asReplica, gone)],
+      ['is there, and does not become the primary', elected('REPLICA', asReplica)],
+      ['became the primary, and was lost before it took a write', elected('PRIMARY', asReplica, gone)],
+    ])('%s: it may be the only one that has the last write', (_what, wanted) => {
+      const cluster = group([wanted, old, a], synchronous);
+      expect(codes(cluster, { mode: 'FAILOVER' })).toEqual(['REPLICAS_UNSEEN']);
+      expect(unseenReplicas(cluster)).toEqual(['p']);
+      expect(codes(cluster, { mode: 'FAILOVER', acceptDataLoss: true })).toEqual([]);
+    });
+
+    test('has led: then those count that followed it, and whoever did not is not promoted', () => {
+      const led = elected('PRIMARY', { timeline: 2, lsn: '0/1000', inRecovery: false }, gone);
+      expect(codes(group([led, old, a], synchronous), { mode: 'FAILOVER' })).toEqual(['NO_CANDIDATE']);
+      expect(codes(group([led, old, replica('a', { timeline: 2 })], synchronous), { mode: 'FAILOVER' })).toEqual([]);
+    });
+  });
+
+  test('where the only replica still replays what it had when it was started: nobody knows how much that is', () => {
+    const replaying = replica('a', { state: null });
+    Object.assign(replaying.observation?.engine ?? {}, { receivedLsn: null });
+    const cluster = group([primary('0/1000', gone), replaying], { synchronous: true });
+    expect(codes(cluster, { mode: 'FAILOVER' })).toEqual(['NO_CANDIDATE', 'REPLICAS_UNSEEN']);
+    expect(elect(group([primary('0/1000', gone), replaying, replica('b', { lsn: '0/800' })]))?.id).toBe('b');
+  });
+
   test('beside an instance that takes writes, whatever an operation has left it as', () => {
     const serving = primary('0/1000', { activity: 'FAILED', status: 'ERROR' });
     if (serving.observation) serving.observation.serving = true;
