@@ -184,6 +184,7 @@ async function pausesAfterFailures({ db, clock }: MonitorDeps, { id: clusterId }
   const failures = await db.operation.findMany({
     where: {
       ...{ clusterId, kind: 'PROMOTE_INSTANCE', status: 'FAILED' },
+      input: { path: ['mode'], equals: 'FAILOVER' },
       finishedAt: { gt: new Date(now - longestPauseMs) },
     },
     orderBy: { finishedAt: 'desc' },

@@ -71,7 +71,7 @@ function somebodyIsFit({ cluster, engine }: Facts): DomainError[] {
   if (engine.promotion === null) return [new PromotionUnsupportedError(engine.displayName)];
   if (cluster.currentOperation) return [];
   const primary = wantedPrimary(cluster);
-  const mode = primary && isHealthy(primary) ? 'PLANNED' : 'FAILOVER';
+  const mode = primary && isHealthy(primary) && primary.role === 'PRIMARY' ? 'PLANNED' : 'FAILOVER';
   const blockersOf = (target: PromotionRequest['target']) =>
     engine.promotion?.blockers(cluster, {
       ...{ mode, target },

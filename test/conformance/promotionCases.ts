@@ -10,6 +10,7 @@ import {
 } from '../support/clusterCalls.ts';
 import { killAll, processesOf } from '../support/processTree.ts';
 import {
+  freezeReceiver,
   guard,
   lastOperation,
   loseInstance,
@@ -108,18 +109,18 @@ export function promotionCases(scene: Scene): void {
     });
   }, 60_000);
 
-  test('C09 the primary is lost with its agent: a replica is promoted, and the old primary comes back as one', async () => {
+  test('C09 the primary is lost with its agent: the replica that is named is promoted, and the old primary comes back as one', async () => {
     await guard(grove().client, { clusterId: clusterId(), failover: { mode: 'MANUAL' } });
     const { lost } = await whileWriting(scene, clusterId(), async () => {
       const { restore } = await loseInstance(home(), clusterId(), (await instance('orders-1')).id);
       const blockers = () => promotionBlockers(grove().client, { clusterId: clusterId(), mode: 'FAILOVER' });
       await expect.poll(blockers, { timeout: 10_000 }).toEqual([]);
       await restore();
-      const result = await promote(null, { mode: 'FAILOVER' });
+      const result = await promote('orders-3', { mode: 'FAILOVER' });
       expect(result).toMatchObject({
         mode: 'FAILOVER',
         oldPrimary: { name: 'orders-1' },
-        newPrimary: { name: expect.stringMatching(/^orders-[23]$/) },
+        newPrimary: { name: 'orders-3' },
         lossBasis: 'OLD_PRIMARY',
         writeGapMs: expect.any(Number),
         rejoinFailure: null,
@@ -131,6 +132,35 @@ export function promotionCases(scene: Scene): void {
     expect(await roles()).toContain('orders-1 REPLICA');
     await promote('orders-1');
   }, 120_000);
+
+  test('C09 the primary of a synchronous cluster is lost, and one replica lacks the last writes: the other one is promoted', async () => {
+    const { client } = grove();
+    await guard(client, { clusterId: clusterId(), synchronous: true, failover: { mode: 'MANUAL' } });
+    const { uri } = await revealedCredentials(client, clusterId());
+    const { lost } = await whileWriting(scene, clusterId(), async () => {
+      // Between equals its name would be the first.
+      const receiver = await freezeReceiver((await instance('orders-2')).id);
+      await engine.write(uri, 'acknowledged by orders-3 alone');
+      const { restore } = await loseInstance(home(), clusterId(), (await instance('orders-1')).id);
+      receiver.end();
+      const blockers = () => promotionBlockers(client, { clusterId: clusterId(), mode: 'FAILOVER' });
+      await expect.poll(blockers, { timeout: 10_000 }).toEqual([]);
+      await restore();
+      expect(await promote(null, { mode: 'FAILOVER' })).toMatchObject({
+        oldPrimary: { name: 'orders-1' },
+        newPrimary: { name: 'orders-3' },
+        rejoinFailure: null,
+      });
+    });
+    expect(lost).toEqual([]);
+    for (const { address } of (await read()).instances.nodes) {
+      await expect
+        .poll(() => engine.readAll(uri, address), { timeout: 10_000 })
+        .toContain('acknowledged by orders-3 alone');
+    }
+    await promote('orders-1');
+    await guard(client, { clusterId: clusterId(), synchronous: false });
+  }, 180_000);
 
   test('C09 the primary of a synchronous cluster is lost: Grove promotes a replica by itself, and no write is lost', async () => {
     const { client } = grove();

@@ -5,6 +5,7 @@ import { lostPrimaries } from '#monitors/lostPrimaries.ts';
 import type { MonitorDeps } from '#monitors/monitor.ts';
 import { strayInstances } from '#monitors/strayInstances.ts';
 import { accept } from '#operations/accept.ts';
+import { promoteInstance } from '#operations/promoteInstance.ts';
 import { restartCluster } from '#operations/restartCluster.ts';
 import { runOperation } from '#operations/runOperation.ts';
 import { settleCluster } from '#operations/settleCluster.ts';
@@ -155,6 +156,21 @@ test('a failover that fails is asked for again later and later', async () => {
   expect(pauses).toHaveLength(2);
   expect(pauses[0]).toBeGreaterThanOrEqual(30_000);
   expect(pauses[1]).toBeGreaterThanOrEqual(60_000);
+});
+
+test('a planned promotion that failed delays no failover', async () => {
+  const monitor = lostPrimaries(deps(), monotonicNow);
+  const input = { clusterId: cluster.clusterId, mode: 'PLANNED' };
+  const { operationId } = await accept(grove.deps, cluster.actor, promoteInstance, input, once);
+  await grove.deps.db.operation.update({
+    where: { id: operationId },
+    data: { status: 'FAILED', finishedAt: now() },
+  });
+  await settleCluster(grove.deps, cluster.clusterId);
+  await rounds(monitor, 2);
+  await agentIsLost();
+  await rounds(monitor, 12);
+  expect(await promotions()).toBe(2);
 });
 
 describe('an operation that holds the cluster of a primary that is gone', () => {

@@ -85,16 +85,31 @@ export async function loseInstance(
 
 /** Until `thaw`, an instance's server goes on receiving what the primary sends, and replays nothing of it. */
 export async function freezeReplay(instanceId: string): Promise<{ thaw(): void }> {
-  const title = /^postgres: .*startup recovering/;
+  const pid = await frozenServerProcess(instanceId, /^postgres: .*startup recovering/);
+  return { thaw: () => process.kill(pid, 'SIGCONT') };
+}
+
+/** Until `end`, an instance's server receives nothing; then its receiver ends, without what was sent to it meanwhile. */
+export async function freezeReceiver(instanceId: string): Promise<{ end(): void }> {
+  const pid = await frozenServerProcess(instanceId, /^postgres: .*walreceiver streaming/);
+  return {
+    end() {
+      process.kill(pid, 'SIGTERM');
+      process.kill(pid, 'SIGCONT');
+    },
+  };
+}
+
+async function frozenServerProcess(instanceId: string, title: RegExp): Promise<number> {
   for (const deadline = Date.now() + 10_000; Date.now() < deadline; await pause(20)) {
-    const replay = processesOf(uuidOf(instanceId))
+    const found = processesOf(uuidOf(instanceId))
       .flatMap(({ pid }) => processTree(pid))
       .find(({ pid }) => title.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')));
-    if (!replay) continue;
-    process.kill(replay.pid, 'SIGSTOP');
-    return { thaw: () => process.kill(replay.pid, 'SIGCONT') };
+    if (!found) continue;
+    process.kill(found.pid, 'SIGSTOP');
+    return found.pid;
   }
-  throw new Error(`No process of ${instanceId} replays anything.`);
+  throw new Error(`Instance ${instanceId} has no process ${title}.`);
 }
 
 /** Changes how a cluster is guarded, and waits until that is in force. */

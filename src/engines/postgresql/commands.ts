@@ -17,8 +17,8 @@ export type TimelineEnd = { timeline: number; endLsn: string };
 export type ServerPosition = {
   inRecovery: boolean;
   timeline: number;
-  /** All that it has: written (primary), or received and durable (replica). */
-  lsn: string;
+  /** All that it has: written (primary), or received and durable (replica). Null: not known before it has replayed what it had at its start. */
+  lsn: string | null;
   /** What can be read from it. */
   replayedLsn: string;
   /** Bytes that a replica has been told of and has not replayed. 0 on a primary. */

@@ -26,7 +26,7 @@ export type PostgresObservation = {
   timeline: number | null;
   /** The position that is written (primary) or replayed (replica). */
   currentLsn: string | null;
-  /** Null on a primary. */
+  /** Null on a primary, and on a replica that still replays what it had when it was started: nobody knows how much that is. */
   receivedLsn: string | null;
   /** Null on a primary. */
   replayedLsn: string | null;
@@ -46,6 +46,6 @@ export function postgresObservation(engine: object): PostgresObservation | null 
 }
 
 /** Where a server was when it last answered: the `lastPosition` of an observation. */
-export type LastPosition = { timeline: number; lsn: string };
+export type LastPosition = { timeline: number; lsn: string; inRecovery: boolean };
 
 export const lastKnownPosition = (position: object | null): LastPosition | null => position as LastPosition | null;

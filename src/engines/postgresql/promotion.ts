@@ -10,7 +10,7 @@ import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { hadServer } from '#domain/instanceStatus.ts';
 import { isFormerPrimary, isHealthy, isThere, wantedPrimary } from '#domain/promotion.ts';
 import type { Candidate, PromotionMode, PromotionRequest } from '../engine.ts';
-import { lsnDifference, lsnToBytes } from './lsn.ts';
+import { isBefore, lsnDifference, lsnToBytes } from './lsn.ts';
 import { type LastPosition, lastKnownPosition, type PostgresObservation, postgresObservation } from './observation.ts';
 
 type Cluster = Pick<ClusterFacts, 'name' | 'instances' | 'primaryInstanceId' | 'synchronous'>;
@@ -65,21 +65,32 @@ export function elect(cluster: Cluster): InstanceFacts | null {
 
 /**
  * With `ANY 1` of N replicas an acknowledged write is on at least one of them, and nobody knows on which: N − 1 + 1, that is all of
- * them, have to be seen for the greatest position among them to be sure to hold it.
+ * them, have to be seen for the greatest position among them to be sure to hold it. The wanted primary cannot be: it is fenced off
+ * before the others are asked.
  */
 export function unseenReplicas(cluster: Cluster): string[] {
   if (!cluster.synchronous) return [];
+  const wanted = wantedPrimary(cluster);
   return acknowledging(cluster)
-    .filter((instance) => !isThere(instance) || standingOf(instance) === null)
+    .filter((instance) => instance.id === wanted?.id || !isThere(instance) || standingOf(instance) === null)
     .map(({ name }) => name);
 }
 
 /**
  * The replicas that may have acknowledged a commit: not one that has no server yet, nor a former primary, which follows nobody before
- * it has become a replica.
+ * it has become a replica. One that was elected and lost before it was seen to lead has only the commits that it acknowledged as a replica.
  */
 export function acknowledging(cluster: Pick<Cluster, 'instances' | 'primaryInstanceId'>): InstanceFacts[] {
-  return cluster.instances.filter((instance) => hadServer(instance) && isReplica(cluster, instance));
+  const wanted = wantedPrimary(cluster);
+  return cluster.instances.filter(
+    (instance) =>
+      hadServer(instance) && (instance.id === wanted?.id ? !hasLed(instance) : isReplica(cluster, instance)),
+  );
+}
+
+/** True if the wanted primary may have been seen to serve as such. Nobody follows it before that, and whoever does not is of an older timeline. */
+function hasLed(wanted: InstanceFacts): boolean {
+  return roleOf(wanted) === 'PRIMARY' && lastPosition(wanted)?.inRecovery !== true;
 }
 
 /** Every reason why the target (null: whichever is best) cannot be promoted. */
@@ -174,12 +185,11 @@ function lagUnknown({ name }: Cluster, replica: InstanceFacts): DomainError {
   return new InstanceNotPromotableError(`${why} With acceptDataLoss it is promoted all the same.`, 'LAG_UNKNOWN');
 }
 
-function isReplica(
-  cluster: Pick<Cluster, 'instances' | 'primaryInstanceId'>,
-  { id, role, observation }: InstanceFacts,
-): boolean {
-  return id !== wantedPrimary(cluster)?.id && (observation?.role ?? role) !== 'PRIMARY';
+function isReplica(cluster: Pick<Cluster, 'instances' | 'primaryInstanceId'>, instance: InstanceFacts): boolean {
+  return instance.id !== wantedPrimary(cluster)?.id && roleOf(instance) !== 'PRIMARY';
 }
+
+const roleOf = ({ role, observation }: InstanceFacts): InstanceFacts['role'] => observation?.role ?? role;
 
 function factsOf({ observation }: InstanceFacts): PostgresObservation | null {
   return observation === null ? null : postgresObservation(observation.engine);
@@ -192,15 +202,14 @@ export function lastPosition({ observation }: InstanceFacts): LastPosition | nul
 
 function standingOf(instance: InstanceFacts): Standing | null {
   const facts = factsOf(instance);
-  const lsn = furthest(facts?.receivedLsn ?? null, facts?.replayedLsn ?? null);
-  if (facts?.timeline == null || lsn === null || !facts.inRecovery) return null;
+  if (facts?.timeline == null || facts.receivedLsn === null || !facts.inRecovery) return null;
+  const lsn = furthest(facts.receivedLsn, facts.replayedLsn);
   return { instanceId: instance.id, name: instance.name, timeline: facts.timeline, lsn };
 }
 
-/** A replica that was started again has received nothing yet, and has what it has replayed. */
-export function furthest(received: string | null, replayed: string | null): string | null {
-  if (received === null || replayed === null) return received ?? replayed;
-  return lsnToBytes(received) > lsnToBytes(replayed) ? received : replayed;
+/** A replica that was started again has replayed more than it has received since. */
+function furthest(received: string, replayed: string | null): string {
+  return replayed === null || isBefore(replayed, received) ? received : replayed;
 }
 
 function streamsFrom({ observation }: InstanceFacts, primary: InstanceFacts): boolean {

@@ -118,14 +118,15 @@ async function electAmongReplicas(context: EngineContext, choice: Choice): Promi
   }
   // Those whose word the request was granted on; a former primary has acknowledged nothing since.
   const replicas = acknowledging(cluster);
-  const answers = await Promise.all(replicas.map((replica) => ask(context, replica)));
+  const reachable = replicas.filter(({ id }) => id !== lost?.id);
+  const answers = await Promise.all(reachable.map((replica) => ask(context, replica)));
   const standings = answers.flatMap((answer) => answer ?? []);
   const silent = replicas.filter(({ id }) => !standings.some(({ instanceId }) => instanceId === id));
   if (cluster.synchronous && !choice.acceptDataLoss && silent.length > 0) {
     const names = silent.map(({ name }) => name).join(', ');
     return {
       instanceId: null,
-      reason: `${names} did not answer and may have acknowledged writes that no other replica has.`,
+      reason: `${names} did not tell what it has, and may have acknowledged writes that no other replica has.`,
     };
   }
   const chosen = choose(cluster, standings, choice);
@@ -163,7 +164,7 @@ function lossOf(lost: InstanceFacts | undefined, chosen: { lsn: string } | null)
   return last === null || chosen === null ? null : lsnDifference(last.lsn, chosen.lsn);
 }
 
-/** Null: it does not answer, or is no replica. */
+/** Null: it does not answer, is no replica, or does not know yet what it has. */
 async function ask({ send }: EngineContext, replica: InstanceFacts): Promise<Standing | null> {
   try {
     const { inRecovery, timeline, lsn } = await send<PostgresqlCommands, 'position'>(
@@ -172,7 +173,7 @@ async function ask({ send }: EngineContext, replica: InstanceFacts): Promise<Sta
       {},
       { withinMs: answerMs },
     );
-    return inRecovery ? { instanceId: replica.id, name: replica.name, timeline, lsn } : null;
+    return inRecovery && lsn !== null ? { instanceId: replica.id, name: replica.name, timeline, lsn } : null;
   } catch (error) {
     if (error instanceof AgentSilent || error instanceof AgentCommandFailed) return null;
     throw error;

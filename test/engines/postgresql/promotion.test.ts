@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { readControlFile } from '#engines/postgresql/instance/controlFile.ts';
 import { parseTimelineHistory } from '#engines/postgresql/instance/timelineHistory.ts';
+import { isBefore } from '#engines/postgresql/lsn.ts';
 import { slotName } from '#engines/postgresql/slotName.ts';
 import { runningPostmaster } from '#lib/postmaster.ts';
 import { processEnds } from '#lib/processes.ts';
@@ -18,6 +19,7 @@ import {
 import { lostWrites, startRecordingWriter } from '../../support/recordingWriter.ts';
 
 const login = { user: 'app', password: secrets.app, database: 'app' };
+const admin = { user: 'grove_admin', password: secrets.grove_admin, database: 'postgres' };
 const patience = { timeout: 20_000, interval: 20 };
 const noSlots = { synchronousStandbys: [], withinBytes: null };
 
@@ -130,6 +132,41 @@ for (const version of ['18', '15']) {
       expect(await follow(back, second)).toMatchObject({ attached: true });
       expect(existsSync(join(first.host.directory, 'fenced'))).toBe(false);
       await vi.waitFor(async () => expect(await back.query('SELECT id FROM t')).toEqual([{ id: 1 }]), patience);
+    });
+
+    test('does not take what a replica that was killed too has replayed so far for all that it has', async () => {
+      const [first, second] = await group();
+      // It receives each commit at once, and does not replay it.
+      await second.run('stop', {});
+      const ownSettings = join(second.host.directory, 'data/postgresql.auto.conf');
+      await appendFile(ownSettings, "recovery_min_apply_delay = '1h'\n");
+      await second.run('start', {});
+      const streams = { streamsFrom: `${first.address.host}:${first.address.port}` };
+      await vi.waitFor(async () => expect(await second.run('position', {})).toMatchObject(streams), patience);
+      await first.query('CREATE TABLE acknowledged (id int)');
+      const written = await first.run('position', {});
+      const hasAll = async (instance: TestInstance) => {
+        const { lsn } = await instance.run('position', {});
+        expect(lsn !== null && !isBefore(lsn, written.replayedLsn)).toBe(true);
+      };
+      await vi.waitFor(() => hasAll(second), patience);
+      await killServer(first);
+      await killServer(second);
+      const back = second.succeed();
+      await back.side.resume();
+      await vi.waitFor(async () => expect(await back.side.observe()).toMatchObject({ serving: true }), patience);
+      const { lsn, replayedLsn } = await back.run('position', {});
+      expect({ lsn, behind: isBefore(replayedLsn, written.replayedLsn) }).toEqual({ lsn: null, behind: true });
+      expect(await back.side.observe()).toMatchObject({ role: 'REPLICA', engine: { receivedLsn: null } });
+      await back.query('ALTER SYSTEM RESET recovery_min_apply_delay', admin);
+      await back.query('SELECT pg_reload_conf()', admin);
+      await vi.waitFor(() => hasAll(back), patience);
+      expect(await back.query('SELECT FROM acknowledged')).toEqual([]);
+      // Restarted once more, still without a primary: it knows again what it has, once it has replayed it.
+      await killServer(back);
+      const again = back.succeed();
+      await again.side.resume();
+      await vi.waitFor(() => hasAll(again), patience);
     });
 
     test('leaves an old primary with writes of its own that is told apart, and rewound or copied anew', async () => {
@@ -246,7 +283,6 @@ const follow = async (replica: TestInstance, primary: TestInstance) =>
   await replica.run('follow', await leaderOf(primary, replica));
 
 async function slots(instance: TestInstance): Promise<string[]> {
-  const admin = { user: 'grove_admin', password: secrets.grove_admin, database: 'postgres' };
   const rows = await instance.query<{ name: string }>('SELECT slot_name AS name FROM pg_replication_slots', admin);
   return rows.map(({ name }) => name);
 }

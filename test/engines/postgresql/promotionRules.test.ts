@@ -1,72 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
+import type { InstanceFacts } from '#domain/facts.ts';
 import { isBefore, lsnDifference, lsnToBytes } from '#engines/postgresql/lsn.ts';
 import {
   acknowledging,
   elect,
   electable,
-  promoteBlockers,
   promotionCandidates,
   ranked,
   stray,
   unseenReplicas,
 } from '#engines/postgresql/promotion.ts';
-import { clusterFacts, instanceFacts, observation } from '../../support/facts.ts';
+import { instanceFacts, observation } from '../../support/facts.ts';
+import { codes, former, gone, group, primary, replica } from '../../support/postgresqlFacts.ts';
 
 const toLsn = (bytes: bigint) =>
   `${(bytes >> 32n).toString(16).toUpperCase()}/${(bytes & 0xffffffffn).toString(16).toUpperCase()}`;
-const engineFacts = (timeline: number, lsn: string, inRecovery: boolean) => ({
-  ...{ version: '18.4', inRecovery, timeline, currentLsn: lsn, maxConnections: 64, systemIdentifier: '1' },
-  ...{
-    receivedLsn: inRecovery ? lsn : null,
-    replayedLsn: inRecovery ? lsn : null,
-    databaseSizeBytes: 0,
-    replicas: [],
-    slots: [],
-  },
-});
-
-const primary = (lsn = '0/1000', parts: Partial<InstanceFacts> = {}) =>
-  instanceFacts({
-    id: 'p',
-    role: 'PRIMARY',
-    observation: observation({
-      ...{ role: 'PRIMARY', serving: parts.status === undefined || parts.status === 'ACTIVE' },
-      ...{ lastPosition: { timeline: 1, lsn }, engine: engineFacts(1, lsn, false) },
-    }),
-    ...parts,
-  });
-const replica = (
-  id: string,
-  { timeline = 1, lsn = '0/1000', state = 'streaming' as string | null, ...parts }: ReplicaParts = {},
-) =>
-  instanceFacts({
-    id,
-    role: 'REPLICA',
-    observation: observation({
-      role: 'REPLICA',
-      replication: { upstream: 'p:5432', state, lagBytes: 0, lagSeconds: 0, position: lsn },
-      engine: engineFacts(timeline, lsn, true),
-    }),
-    ...parts,
-  });
-type ReplicaParts = Partial<InstanceFacts> & { timeline?: number; lsn?: string; state?: string | null };
-
-const gone = { status: 'DOWN' as const, agentLostAt: new Date(0) };
 const nobodyLost = { lost: null, acceptDataLoss: false };
-const group = (instances: InstanceFacts[], parts: Partial<ClusterFacts> = {}) =>
-  clusterFacts({ instances, primaryInstanceId: 'p', ...parts });
-const former = instanceFacts({
-  id: 'f',
-  role: 'PRIMARY',
-  fencedAt: new Date(),
-  observation: observation({ role: 'PRIMARY', serving: false, lastPosition: { timeline: 1, lsn: '0/900' } }),
-});
-const codes = (cluster: ClusterFacts, request: Partial<Parameters<typeof promoteBlockers>[1]>) =>
-  promoteBlockers(cluster, { mode: 'PLANNED', target: null, maxLagBytes: 1000, acceptDataLoss: false, ...request }).map(
-    (error) => ('reason' in error ? error.reason : error.code),
-  );
 
 describe('a position in the WAL', () => {
   const bytes = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n });
@@ -236,6 +186,42 @@ describe('a promotion is refused', () => {
     expect(codes(cluster, { mode: 'FAILOVER', acceptDataLoss: true })).toEqual([]);
   });
 
+  describe('in a synchronous group whose wanted primary was elected and', () => {
+    const old = { ...former, agentLostAt: new Date() };
+    const elected = (role: 'PRIMARY' | 'REPLICA', lastPosition: object, parts: Partial<InstanceFacts> = {}) =>
+      instanceFacts({
+        ...{ id: 'p', role, ...parts },
+        observation: observation({ role, serving: parts.agentLostAt === undefined, lastPosition: { ...lastPosition } }),
+      });
+    const asReplica = { timeline: 1, lsn: '0/1000', inRecovery: true };
+    const synchronous = { synchronous: true };
+
+    test.each([
+      ['was lost before it became the primary', elected('REPLICA', asReplica, gone)],
+      ['is there, and does not become the primary', elected('REPLICA', asReplica)],
+      ['became the primary, and was lost before it took a write', elected('PRIMARY', asReplica, gone)],
+    ])('%s: it may be the only one that has the last write', (_what, wanted) => {
+      const cluster = group([wanted, old, a], synchronous);
+      expect(codes(cluster, { mode: 'FAILOVER' })).toEqual(['REPLICAS_UNSEEN']);
+      expect(unseenReplicas(cluster)).toEqual(['p']);
+      expect(codes(cluster, { mode: 'FAILOVER', acceptDataLoss: true })).toEqual([]);
+    });
+
+    test('has led: then those count that followed it, and whoever did not is not promoted', () => {
+      const led = elected('PRIMARY', { timeline: 2, lsn: '0/1000', inRecovery: false }, gone);
+      expect(codes(group([led, old, a], synchronous), { mode: 'FAILOVER' })).toEqual(['NO_CANDIDATE']);
+      expect(codes(group([led, old, replica('a', { timeline: 2 })], synchronous), { mode: 'FAILOVER' })).toEqual([]);
+    });
+  });
+
+  test('where the only replica still replays what it had when it was started: nobody knows how much that is', () => {
+    const replaying = replica('a', { state: null });
+    Object.assign(replaying.observation?.engine ?? {}, { receivedLsn: null });
+    const cluster = group([primary('0/1000', gone), replaying], { synchronous: true });
+    expect(codes(cluster, { mode: 'FAILOVER' })).toEqual(['NO_CANDIDATE', 'REPLICAS_UNSEEN']);
+    expect(elect(group([primary('0/1000', gone), replaying, replica('b', { lsn: '0/800' })]))?.id).toBe('b');
+  });
+
   test('beside an instance that takes writes, whatever an operation has left it as', () => {
     const serving = primary('0/1000', { activity: 'FAILED', status: 'ERROR' });
     if (serving.observation) serving.observation.serving = true;
@@ -245,58 +231,6 @@ describe('a promotion is refused', () => {
   test('unless the loss is accepted', () => {
     const cluster = group([primary('0/1000', gone), a, replica('b', gone)], { synchronous: true });
     expect(codes(cluster, { mode: 'FAILOVER', acceptDataLoss: true })).toEqual([]);
-  });
-
-  test('or else somebody can be promoted: there is no request without a blocker and without a candidate', () => {
-    const status = fc.constantFrom('ACTIVE' as const, 'DOWN' as const, 'UNREACHABLE' as const, 'STOPPED' as const);
-    const state = fc.constantFrom('streaming', null);
-    const anyReplica = fc.record({
-      status,
-      state,
-      timeline: fc.integer({ min: 1, max: 2 }),
-      lsn: fc.constantFrom('0/1000', '0/F00'),
-    });
-    fc.assert(
-      fc.property(
-        status,
-        fc.array(anyReplica, { maxLength: 4 }),
-        fc.boolean(),
-        fc.constantFrom('PLANNED' as const, 'FAILOVER' as const),
-        (primaryStatus, replicas, synchronous, mode) => {
-          const instances = replicas.map((parts, index) => replica(`r${index}`, parts));
-          const cluster = group([primary('0/1000', { status: primaryStatus }), ...instances], { synchronous });
-          const all = promotionCandidates(cluster, mode);
-          for (const target of [null, ...cluster.instances]) {
-            const request = { mode, target, maxLagBytes: 1000, acceptDataLoss: false };
-            if (promoteBlockers(cluster, request).length > 0) continue;
-            expect(all.some(({ instance }) => target === null || instance.id === target.id)).toBe(true);
-            if (mode === 'FAILOVER') expect(unseenReplicas(cluster)).toEqual([]);
-          }
-        },
-      ),
-    );
-  });
-});
-
-describe('the replicas that an acknowledged write may be on', () => {
-  /** ANY 1 of N: whatever single replica has the last write, the election among those that are seen must find it. */
-  test('are all seen before one is promoted, so that the last write is found wherever it is', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 6 }),
-        fc.nat(),
-        fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
-        (count, pick, seen) => {
-          const holder = pick % count;
-          const replicas = Array.from({ length: count }, (_, index) =>
-            replica(`r${index}`, { lsn: index === holder ? '0/2000' : '0/1000', ...(seen[index] ? {} : gone) }),
-          );
-          const cluster = group([primary('0/1000', gone), ...replicas], { synchronous: true });
-          if (unseenReplicas(cluster).length === 0) expect(elect(cluster)?.id).toBe(`r${holder}`);
-          else expect(replicas.some((_, index) => !seen[index])).toBe(true);
-        },
-      ),
-    );
   });
 });
 

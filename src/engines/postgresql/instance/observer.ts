@@ -102,7 +102,7 @@ export class Observer {
   async #serving(row: ObservationRow): Promise<Observation> {
     const { upstream } = await this.#instance.state();
     if (row.timeline !== null && row.current_lsn !== null)
-      this.#last = { timeline: row.timeline, lsn: row.current_lsn };
+      this.#last = { timeline: row.timeline, lsn: row.current_lsn, inRecovery: row.in_recovery };
     return {
       at: new Date().toISOString(),
       serving: true,

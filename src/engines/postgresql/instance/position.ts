@@ -7,6 +7,11 @@ import { timelineHistory } from './timelineHistory.ts';
 
 type PositionRow = Omit<ServerPosition, 'history'>;
 
+/*
+ * A standby asks for WAL once it has replayed all of its own, and from then on, also where its primary is gone,
+ * pg_last_wal_receive_lsn() is the place that it asked from or more (RequestXLogStreaming in walreceiverfuncs.c). Before that it is
+ * null, though sessions are let in, and what is on its disk may be far ahead of what is replayed.
+ */
 const positionQuery = `
   SELECT
     self.recovers AS "inRecovery",
@@ -14,8 +19,9 @@ const positionQuery = `
       THEN ${replicaTimeline}
       ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int
     END AS timeline,
-    CASE WHEN self.recovers
-      THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_lsn()
+    CASE
+      WHEN NOT self.recovers THEN pg_current_wal_lsn()
+      WHEN pg_last_wal_receive_lsn() IS NOT NULL THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
     END::text AS lsn,
     CASE WHEN self.recovers THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS "replayedLsn",
     CASE WHEN self.recovers THEN greatest(0, pg_wal_lsn_diff(

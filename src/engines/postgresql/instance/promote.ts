@@ -27,8 +27,12 @@ export async function promote(
     await instance.ensureServing(call);
     return await instance.withAdmin(async (client) => {
       await becomePrimary(client, instance, { ...input, call });
-      const { timeline, history, lsn } = await readPosition(instance, client);
-      return { timeline, forkLsn: history.at(-1)?.endLsn ?? lsn, tookMs: Math.round(performance.now() - begin) };
+      const { timeline, history, replayedLsn } = await readPosition(instance, client);
+      return {
+        timeline,
+        forkLsn: history.at(-1)?.endLsn ?? replayedLsn,
+        tookMs: Math.round(performance.now() - begin),
+      };
     });
   } catch (error) {
     if ((await instance.state()).upstream === null || call.signal.aborted) throw error;
