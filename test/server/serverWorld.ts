@@ -11,10 +11,13 @@ import { transact } from '#events/transact.ts';
 import { buildSchema } from '#graphql/schema.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { createServer, type ServerDeps } from '#server/server.ts';
+import type { Database } from '#store/database.ts';
 import type { TestOperations } from '../support/operations.ts';
 
 export type ServerWorldOptions = {
   feed?: Partial<FeedOptions>;
+  /** Where the feed reads. Left out: with the others. */
+  feedDb?: Database;
   schema?: GraphQLSchema;
   gateway?: ServerDeps['gateway'];
 };
@@ -23,7 +26,7 @@ const noAgents: ServerDeps['gateway'] = { handleUpgrade: (_request, socket) => s
 
 /** A real server over a real store, for one test. */
 export async function createServerWorld({ deps: operations }: TestOperations, options: ServerWorldOptions = {}) {
-  const feed = await createFeed({ ...operations, options: options.feed ?? {} });
+  const feed = await createFeed({ ...operations, db: options.feedDb ?? operations.db, options: options.feed ?? {} });
   const server = createServer({
     schema: options.schema ?? buildSchema(),
     operations,
