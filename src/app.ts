@@ -35,7 +35,7 @@ import { takeScheduledBackup } from '#operations/takeScheduledBackup.ts';
 import { createLocalProvider } from '#providers/local/localProvider.ts';
 import { createServer } from '#server/server.ts';
 import { defaultDataDirectory, openDataDirectory } from '#store/dataDirectory.ts';
-import { openStore } from '#store/openStore.ts';
+import { openStore, type Store } from '#store/openStore.ts';
 import { startDeliveries } from '#webhooks/startDeliveries.ts';
 import { agentCommand } from './agentCommand.ts';
 import type { Config } from './config.ts';
@@ -121,7 +121,7 @@ async function start(starting: Starting): Promise<App> {
     },
   };
   const adminKeyFile = await ensureFirstKey(operations, dataDirectory);
-  const url = mode === 'worker' ? null : await serve(starting, operations, backups);
+  const url = mode === 'worker' ? null : await serve(starting, operations, { ...backups, looks: store.looks });
   const ownUrl = url ?? `http://${config.host}:${config.port}`;
   const controlUrls = config.controlUrls ?? [ownUrl.replace(/^http/, 'ws')];
   if (mode !== 'api') await writePrivately(controlUrlFile, `${controlUrls.join('\n')}\n`);
@@ -192,7 +192,7 @@ async function ensureFirstKey(operations: OperationDeps, dataDirectory: string):
 async function serve(
   { config, logger, closers }: Starting,
   operations: OperationDeps,
-  { credentials }: StoreSettings,
+  { credentials, looks }: StoreSettings & Pick<Store, 'looks'>,
 ): Promise<string> {
   const { db, bus, clock } = operations;
   const observations = createObservationIntake({
@@ -207,8 +207,8 @@ async function serve(
   const { secrets } = operations;
   const gateway = createAgentGateway({ db, bus, clock, logger, secrets, storeCredentials, observations });
   closers.add("the agents' gateway", () => gateway.close());
-  const feed = await createFeed({ db, bus, clock, logger });
-  const server = createServer({ schema: buildSchema(), operations, feed, gateway, config });
+  const feed = await createFeed({ db: looks, bus, clock, logger });
+  const server = createServer({ schema: buildSchema(), operations, feed, gateway, looks, config });
   closers.add('the server', () => server.close());
   const { url } = await server.listen();
   return url;

@@ -50,6 +50,8 @@ export function createKeyWatch({ db, bus, clock, logger }: KeyWatchDeps): KeyWat
   const tryLook = () => look().catch((error) => logger.debug({ err: error }, 'keys could not be looked at'));
   const leaveBus = bus.subscribe('keys', () => void tryLook());
   const timer = setInterval(() => {
+    // A key expires also while the store is away.
+    for (const entry of [...watched.values()]) endWhatIsOver(entry);
     if (looking) return;
     looking = true;
     void tryLook().then(() => {

@@ -186,8 +186,8 @@ describe('server-sent events', () => {
   test('of a stream whose beginning cannot be read say so, and harm nobody else', async () => {
     const store = await createTestDatabase();
     onTestFinished(() => store.close());
-    const { db: feedDb, way } = await cuttableDatabase(store.url);
-    const { stream, post } = await world({ feedDb });
+    const { db: looks, way } = await cuttableDatabase(store.url);
+    const { stream, post } = await world({ looks });
     way.close();
     const { events } = await stream('subscription { events { __typename } }');
     const { value } = await events.next();

@@ -16,8 +16,8 @@ import type { TestOperations } from '../support/operations.ts';
 
 export type ServerWorldOptions = {
   feed?: Partial<FeedOptions>;
-  /** Where the feed reads. Left out: with the others. */
-  feedDb?: Database;
+  /** Through which the feed and the watch of the keys look. Left out: as everybody. */
+  looks?: Database;
   schema?: GraphQLSchema;
   gateway?: ServerDeps['gateway'];
 };
@@ -26,12 +26,14 @@ const noAgents: ServerDeps['gateway'] = { handleUpgrade: (_request, socket) => s
 
 /** A real server over a real store, for one test. */
 export async function createServerWorld({ deps: operations }: TestOperations, options: ServerWorldOptions = {}) {
-  const feed = await createFeed({ ...operations, db: options.feedDb ?? operations.db, options: options.feed ?? {} });
+  const looks = options.looks ?? operations.db;
+  const feed = await createFeed({ ...operations, db: looks, options: options.feed ?? {} });
   const server = createServer({
     schema: options.schema ?? buildSchema(),
     operations,
     feed,
     gateway: options.gateway ?? noAgents,
+    looks,
     config: { host: '127.0.0.1', port: 0 },
   });
   const { url } = await server.listen();
