@@ -42,7 +42,7 @@ describe('the feed, when something becomes of the store', () => {
   };
 
   test('goes on over another connection where one is silent, and its heartbeats say since when it knows nothing', async () => {
-    const { db, way } = await cuttableDatabase(store.url, { silenceMs: 500 });
+    const { db, way } = await cuttableDatabase(store.url, { poolSize: 1, silenceMs: 500 });
     const { feed, read, write } = await setUp(db);
     const reading = read(feed.encode(0n));
     await write('before');
