@@ -36,7 +36,7 @@ import { createLocalProvider } from '#providers/local/localProvider.ts';
 import type { Provider } from '#providers/provider.ts';
 import { createServer } from '#server/server.ts';
 import { defaultDataDirectory, openDataDirectory } from '#store/dataDirectory.ts';
-import { openStore } from '#store/openStore.ts';
+import { openStore, type Store } from '#store/openStore.ts';
 import { startDeliveries } from '#webhooks/startDeliveries.ts';
 import { agentCommand } from './agentCommand.ts';
 import type { Config } from './config.ts';
@@ -81,9 +81,10 @@ async function start(starting: Starting): Promise<App> {
   const ground = await takeGround(starting);
   const { dataDirectory } = ground;
   const backups = config.backupStore ?? localBackups(dataDirectory);
-  const operations = await buildOperations(starting, ground, backups);
+  const { looks, ...shared } = await openSharedState(starting, ground);
+  const operations = await buildOperations(starting, ground, { ...shared, backups });
   const adminKeyFile = await ensureFirstKey(operations, dataDirectory);
-  const url = mode === 'worker' ? null : await serve(starting, operations, backups);
+  const url = mode === 'worker' ? null : await serve(starting, operations, { ...backups, looks });
   const ownUrl = url ?? `http://${config.host}:${config.port}`;
   const controlUrls = config.controlUrls ?? [ownUrl.replace(/^http/, 'ws')];
   if (mode !== 'api') await writePrivately(ground.controlUrlFile, `${controlUrls.join('\n')}\n`);
@@ -105,9 +106,14 @@ async function takeGround(starting: Starting): Promise<Ground> {
   };
 }
 
-async function buildOperations(starting: Starting, ground: Ground, backups: StoreSettings): Promise<OperationDeps> {
+type Shared = Pick<OperationDeps, 'db' | 'bus' | 'jobs'>;
+
+async function buildOperations(
+  starting: Starting,
+  ground: Ground,
+  { backups, ...shared }: Shared & { backups: StoreSettings },
+): Promise<OperationDeps> {
   const { config, logger } = starting;
-  const { db, bus, jobs } = await openSharedState(starting, ground);
   const toolchain = await findPostgresqlToolchain({
     configuredDirectories: config.postgresqlBin,
     searchPath: config.path,
@@ -116,11 +122,12 @@ async function buildOperations(starting: Starting, ground: Ground, backups: Stor
   const local = localProvider(starting, ground);
   const startedAt = systemClock.now();
   return {
-    ...{ db, bus, jobs, logger, clock: systemClock },
+    ...shared,
+    ...{ logger, clock: systemClock },
     engines: createEngines({ postgresql: toolchain }),
     providers: { local },
     defaultProvider: local.name,
-    agents: createAgentChannel({ db, bus, clock: systemClock, logger }),
+    agents: createAgentChannel({ ...shared, clock: systemClock, logger }),
     backups: { store: openBackupStore(backups), place: backups.place },
     secrets: createSecretBox(config.secretKey ?? (await localSecretKey(ground.dataDirectory))),
     silence: () => ({ now: systemClock.now(), leaseMs: config.agentLeaseMs, listeningSince: startedAt }),
@@ -132,10 +139,7 @@ async function buildOperations(starting: Starting, ground: Ground, backups: Stor
 }
 
 /** What processes share: the store, the bus that wakes them, the jobs. */
-async function openSharedState(
-  starting: Starting,
-  ground: Ground,
-): Promise<Pick<OperationDeps, 'db' | 'bus' | 'jobs'>> {
+async function openSharedState(starting: Starting, ground: Ground): Promise<Shared & Pick<Store, 'looks'>> {
   const { config, logger, closers } = starting;
   const { databaseUrl } = config;
   const binDirectory = databaseUrl === null ? await embeddedPostgresBinaries(binariesOn(ground)) : null;
@@ -145,7 +149,7 @@ async function openSharedState(
   const bus = await openBus(starting);
   const jobs = await createJobs({ url: store.url, logger, concurrency: config.operationsAtOnce });
   closers.add('the job queue', () => jobs.stop());
-  return { db: store.db, bus, jobs };
+  return { db: store.db, looks: store.looks, bus, jobs };
 }
 
 const binariesOn = ({ serverUser, toolsDirectory }: Ground) => ({ serverUser, reachableCopyIn: toolsDirectory });
@@ -224,7 +228,7 @@ async function ensureFirstKey(operations: OperationDeps, dataDirectory: string):
 async function serve(
   { config, logger, closers }: Starting,
   operations: OperationDeps,
-  { credentials }: StoreSettings,
+  { credentials, looks }: StoreSettings & Pick<Store, 'looks'>,
 ): Promise<string> {
   const { db, bus, clock } = operations;
   const observations = createObservationIntake({
@@ -239,8 +243,8 @@ async function serve(
   const { secrets } = operations;
   const gateway = createAgentGateway({ db, bus, clock, logger, secrets, storeCredentials, observations });
   closers.add("the agents' gateway", () => gateway.close());
-  const feed = await createFeed({ db, bus, clock, logger });
-  const server = createServer({ schema: buildSchema(), operations, feed, gateway, config });
+  const feed = await createFeed({ db: looks, bus, clock, logger });
+  const server = createServer({ schema: buildSchema(), operations, feed, gateway, looks, config });
   closers.add('the server', () => server.close());
   const { url } = await server.listen();
   return url;

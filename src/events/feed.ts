@@ -32,6 +32,7 @@ const defaults: FeedOptions = {
 };
 
 export type FeedDeps = {
+  /** Of its own, and soon to give up a connection that is silent: who waits for it hears nothing. */
   db: EventLogDatabase;
   bus: Bus;
   clock: Clock;
@@ -44,7 +45,7 @@ const LONGEST_FAREWELL_MS = 1_000;
 export async function createFeed({ db, bus, clock, logger, options: given }: FeedDeps): Promise<Feed> {
   const options = { ...defaults, ...given };
   const log = await createEventLog(db);
-  const readers = new ProjectReaders({ log, bus, logger, options, epoch: (await log.heads([])).epoch });
+  const readers = new ProjectReaders({ log, bus, clock, logger, options, epoch: (await log.heads([])).epoch });
   const subscribers = new Set<Subscriber>();
   let closing = false;
   const common = { readers, clock, options, subscribers, closing: () => closing };
@@ -60,8 +61,8 @@ export async function createFeed({ db, bus, clock, logger, options: given }: Fee
 
   return {
     subscribe(subscription) {
-      const start = subscription.after === null ? null : decodeCursor(readers.epoch, subscription.after);
-      return new Subscriber(common, subscription, start);
+      if (subscription.after !== null) decodeCursor(readers.epoch, subscription.after);
+      return new Subscriber(common, subscription);
     },
     async cursorNow(projectId) {
       const { epoch, seqs } = await log.heads([projectId]);

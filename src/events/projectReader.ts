@@ -1,5 +1,6 @@
+import type { Clock } from '#lib/clock.ts';
 import { inTurn } from '#lib/inTurn.ts';
-import { type Epoch, encodeCursor } from './cursor.ts';
+import { type DecodedCursor, decodeCursor, type Epoch, encodeCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
 import type { EventLog } from './eventLog.ts';
 import type { FeedMessage, GapReason } from './subscription.ts';
@@ -20,8 +21,6 @@ export type LiveListener = {
 const PAGE = 500;
 const PRELOADED = 1_000;
 const ENVELOPE_BYTES = 300;
-/** Heartbeats that are due within this time are one. */
-const SAME_BEAT_MS = 100;
 
 type Batch = Extract<FeedMessage, { kind: 'batch' }>;
 type Heartbeat = Extract<FeedMessage, { kind: 'heartbeat' }>;
@@ -29,16 +28,21 @@ type Heartbeat = Extract<FeedMessage, { kind: 'heartbeat' }>;
 /** What a live subscriber is sent: the events after `after` up to `upTo` that its filter wants. */
 export type LiveBatch = { filterKey: string; after: bigint; upTo: bigint; events: LoggedEvent[] };
 
+type Source = { projectId: string; epoch: Epoch; log: EventLog; clock: Clock; ringSize: number };
+
 /** Follows the log of one project for all its subscribers on this node, and keeps the newest events. */
 export class ProjectReader {
   readonly projectId: string;
   readonly #epoch: Epoch;
   readonly #log: EventLog;
+  readonly #clock: Clock;
   readonly #ringSize: number;
   readonly #listeners = new Set<LiveListener>();
   /** Contiguous, the last one at `position`. */
   #ring: WeighedEvent[];
   #position: bigint;
+  /** Nothing was committed after `position` by then. */
+  #sawEndAt: Date;
   #looking: Promise<void> | null = null;
   #lookAgain = false;
   #lost: GapReason | null = null;
@@ -46,33 +50,24 @@ export class ProjectReader {
   readonly #batches = new Map<string, Batch>();
   #beat: Heartbeat | null = null;
 
-  constructor(source: {
-    projectId: string;
-    epoch: Epoch;
-    log: EventLog;
-    ringSize: number;
-    newest: LoggedEvent[];
-    position: bigint;
-  }) {
+  constructor(source: Source & { newest: LoggedEvent[]; position: bigint; sawEndAt: Date }) {
     this.projectId = source.projectId;
     this.#epoch = source.epoch;
     this.#log = source.log;
+    this.#clock = source.clock;
     this.#ringSize = source.ringSize;
     this.#ring = source.newest.map(weigh);
     this.#position = source.position;
+    this.#sawEndAt = source.sawEndAt;
   }
 
   /** Keeps some of the newest events from the start, so that a crowd that comes back is replayed from memory. */
-  static async start(source: {
-    projectId: string;
-    epoch: Epoch;
-    log: EventLog;
-    ringSize: number;
-  }): Promise<ProjectReader> {
-    const { log, projectId, ringSize } = source;
+  static async start(source: Source): Promise<ProjectReader> {
+    const { log, projectId, ringSize, clock } = source;
+    const sawEndAt = clock.now();
     const newest = await log.newest(projectId, Math.min(ringSize, PRELOADED));
     const position = newest.at(-1)?.seq ?? (await log.beforeOldest(projectId));
-    return new ProjectReader({ ...source, newest, position });
+    return new ProjectReader({ ...source, newest, position, sawEndAt });
   }
 
   /** The sequence number of the last event that was read. */
@@ -83,6 +78,14 @@ export class ProjectReader {
   /** Why it follows its history no more. Null while it does. */
   get lost(): GapReason | null {
     return this.#lost;
+  }
+
+  isOf(epoch: Epoch): boolean {
+    return this.#epoch.equals(epoch);
+  }
+
+  decode(cursor: string): DecodedCursor {
+    return decodeCursor(this.#epoch, cursor);
   }
 
   cursor(seq: bigint): string {
@@ -110,13 +113,17 @@ export class ProjectReader {
     return batch;
   }
 
-  /** The same object for whoever is at the same place at about the same time. */
-  heartbeat(seq: bigint, now: Date): Heartbeat {
+  /** The same object for whoever is at the same place until the log is looked at again. */
+  heartbeat(seq: bigint): Heartbeat {
     const cursor = this.cursor(seq);
-    const last = this.#beat;
-    if (last?.cursor === cursor && Math.abs(now.getTime() - last.at.getTime()) < SAME_BEAT_MS) return last;
-    this.#beat = { kind: 'heartbeat', cursor, at: now };
+    const at = this.#sawEndAt;
+    if (this.#beat?.cursor !== cursor || this.#beat.at !== at) this.#beat = { kind: 'heartbeat', cursor, at };
     return this.#beat;
+  }
+
+  /** At that time nothing was committed after `position`. */
+  sawEnd(at: Date): void {
+    if (at > this.#sawEndAt) this.#sawEndAt = at;
   }
 
   /**
@@ -157,10 +164,12 @@ export class ProjectReader {
     try {
       while (this.#lookAgain && this.#lost === null) {
         this.#lookAgain = false;
+        const askedAt = this.#clock.now();
         const events = await this.#log.after(this.projectId, this.#position, PAGE);
         // Not the next page before: it would pile up before those whose turn has not come, as if they were slow.
         await inTurn(this.#take(events), (listener) => listener.wake());
-        this.#lookAgain ||= events.length === PAGE;
+        if (events.length === PAGE) this.#lookAgain = true;
+        else this.sawEnd(askedAt);
       }
     } finally {
       this.#looking = null;

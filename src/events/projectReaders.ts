@@ -1,3 +1,4 @@
+import type { Clock } from '#lib/clock.ts';
 import type { Logger } from '#lib/logger.ts';
 import type { Bus } from './bus.ts';
 import type { Epoch } from './cursor.ts';
@@ -6,7 +7,7 @@ import { ProjectReader } from './projectReader.ts';
 
 type Entry = { reader: Promise<ProjectReader>; users: number; leaveBus: () => void };
 
-type Source = { log: EventLog; bus: Bus; logger: Logger; options: { ringSize: number }; epoch: Epoch };
+type Source = { log: EventLog; bus: Bus; clock: Clock; logger: Logger; options: { ringSize: number }; epoch: Epoch };
 
 /** A project's reader and the function that gives it back. */
 export type TakenReader = { reader: ProjectReader; giveBack(): void };
@@ -15,6 +16,7 @@ export type TakenReader = { reader: ProjectReader; giveBack(): void };
 export class ProjectReaders {
   readonly #log: EventLog;
   readonly #bus: Bus;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #ringSize: number;
   readonly #entries = new Map<string, Entry>();
@@ -22,9 +24,10 @@ export class ProjectReaders {
   #lookingAround = false;
   #storeIsAway = false;
 
-  constructor({ log, bus, logger, options, epoch }: Source) {
+  constructor({ log, bus, clock, logger, options, epoch }: Source) {
     this.#log = log;
     this.#bus = bus;
+    this.#clock = clock;
     this.#logger = logger;
     this.#ringSize = options.ringSize;
     this.#epoch = epoch;
@@ -53,9 +56,12 @@ export class ProjectReaders {
     return this.take(projectId);
   }
 
-  /** Looks at the logs without a wake-up: wake-ups may be lost. Also notices that the store has become another one. */
+  /**
+   * Looks at the logs without a wake-up: wake-ups may be lost. Also notices that the store has become another one, and does so while
+   * there is no reader, too: cursors are read and written without one.
+   */
   lookAround(): void {
-    if (this.#lookingAround || this.#entries.size === 0) return;
+    if (this.#lookingAround) return;
     this.#lookingAround = true;
     this.#compareHeads()
       .then(
@@ -72,7 +78,13 @@ export class ProjectReaders {
   }
 
   #open(projectId: string): Entry {
-    const reader = ProjectReader.start({ projectId, epoch: this.#epoch, log: this.#log, ringSize: this.#ringSize });
+    const reader = ProjectReader.start({
+      projectId,
+      epoch: this.#epoch,
+      log: this.#log,
+      clock: this.#clock,
+      ringSize: this.#ringSize,
+    });
     // On the bus before the first read: what is committed after it sends a wake-up.
     const leaveBus = this.#bus.subscribe(`events:${projectId}`, () => {
       reader.then((started) => started.look()).catch((error) => this.storeFails(error));
@@ -91,15 +103,15 @@ export class ProjectReaders {
     const readers = await Promise.all([...this.#entries.values()].map((entry) => entry.reader));
     // Positions from before the question: a reader may overtake the answer.
     const known = readers.map((reader) => ({ reader, position: reader.position }));
+    const askedAt = this.#clock.now();
     const { epoch, seqs } = await this.#log.heads(known.map(({ reader }) => reader.projectId));
-    if (!epoch.equals(this.#epoch)) {
-      this.#epoch = epoch;
-      for (const { reader } of known) reader.lose('FOREIGN_EPOCH');
-      return;
-    }
+    this.#epoch = epoch;
     const behind = known.filter(({ reader, position }) => {
+      // Each by its own epoch: one that was opened while the store was asked for its epoch is of the one before.
+      if (!reader.isOf(epoch)) reader.lose('FOREIGN_EPOCH');
       const head = seqs.get(reader.projectId) ?? position;
       if (head < position) reader.lose('BEYOND_END');
+      if (head === position) reader.sawEnd(askedAt);
       return head > position;
     });
     await Promise.all(behind.map(({ reader }) => reader.look()));

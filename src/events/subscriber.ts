@@ -1,5 +1,4 @@
 import type { Clock } from '#lib/clock.ts';
-import type { DecodedCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
 import { continues, type LiveListener, type ProjectReader, type WeighedEvent } from './projectReader.ts';
 import type { ProjectReaders, TakenReader } from './projectReaders.ts';
@@ -26,8 +25,8 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
   readonly #subscription: Subscription;
   /** What comes before it is live, and each time that it has to begin anew. Null: not begun, or through. */
   #replay: AsyncGenerator<FeedMessage, void> | null = null;
-  /** Where the next replay begins. Null: from now on. */
-  #after: bigint | null;
+  /** The cursor with which the next replay begins. Null: from now on. */
+  #after: string | null;
   /** How many wait for a replay. */
   #pulls = 0;
   /** The reader that hands it what comes. Null: it is not live. */
@@ -51,13 +50,12 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
   #state: 'new' | 'served' | 'ended' = 'new';
   #end: PromiseWithResolvers<void> | null = null;
 
-  constructor(deps: SubscriberDeps, subscription: Subscription, start: DecodedCursor | null) {
+  constructor(deps: SubscriberDeps, subscription: Subscription) {
     this.#deps = deps;
     this.#subscription = subscription;
     this.#waiting = new WaitingEvents(deps.options);
     this.#lastMessageAt = deps.clock.now().getTime();
-    this.#after = start?.ok ? start.seq : null;
-    if (start !== null && !start.ok) this.#lost = start.reason;
+    this.#after = subscription.after;
   }
 
   [Symbol.asyncIterator](): this {
@@ -217,18 +215,26 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
     this.#release();
     this.#taken = await this.#deps.readers.take(this.#subscription.projectId);
     const { reader } = this.#taken;
-    const after = this.#after ?? reader.position;
-    const gap = this.#lost ?? ((await reader.reaches(after)) ? null : 'BEYOND_END');
+    const start = await this.#start(reader);
+    const gap = this.#lost ?? start.gap;
     this.#lost = null;
     this.#after = null;
     if (gap === null) {
-      this.#sent = after;
+      this.#sent = start.after;
       yield* this.#catchUp(reader);
     } else {
       this.#goLive(reader);
       yield { kind: 'gap', reason: gap, oldestCursor: await reader.oldestCursor() };
     }
     if (this.#lost === null) this.#live = reader;
+  }
+
+  /** By the reader's history: the cursor may be of the one before. */
+  async #start(reader: ProjectReader): Promise<{ after: bigint; gap: GapReason | null }> {
+    if (this.#after === null) return { after: reader.position, gap: null };
+    const start = reader.decode(this.#after);
+    if (!start.ok) return { after: reader.position, gap: start.reason };
+    return { after: start.seq, gap: (await reader.reaches(start.seq)) ? null : 'BEYOND_END' };
   }
 
   async *#catchUp(reader: ProjectReader): AsyncGenerator<FeedMessage, void> {
@@ -294,6 +300,6 @@ export class Subscriber implements AsyncIterableIterator<FeedMessage, void>, Liv
   }
 
   #heartbeat(reader: ProjectReader): FeedMessage {
-    return reader.heartbeat(this.#sent, this.#deps.clock.now());
+    return reader.heartbeat(this.#sent);
   }
 }

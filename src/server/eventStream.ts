@@ -1,6 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 import type { FetchAPI, Plugin } from 'graphql-yoga';
 import { isAsyncIterable } from 'graphql-yoga';
+import type { Logger } from '#lib/logger.ts';
 import { serialised } from './serialised.ts';
 
 const MEDIA_TYPE = 'text/event-stream';
@@ -8,12 +9,14 @@ const JSON_TYPE = 'application/json';
 /** Proxies drop connections that are silent for long. */
 const PING_MS = 12_000;
 
+type Serving = { closing: () => boolean; logger: Logger };
+
 /**
  * Subscriptions as server-sent events (the distinct connections mode of graphql-sse), where each message that has a cursor carries
  * it as its id: a client that comes back sends it as Last-Event-ID. When the server closes, the stream breaks off without
  * `complete`, so that clients come back.
  */
-export function useEventStream(closing: () => boolean): Plugin {
+export function useEventStream(serving: Serving): Plugin {
   return {
     onResultProcess({ request, result, resultProcessor, setResultProcessor }) {
       if (!isAsyncIterable(result)) return;
@@ -21,7 +24,7 @@ export function useEventStream(closing: () => boolean): Plugin {
       // nothing of it expects JSON (GraphQL over HTTP), where yoga would take it to accept everything.
       if (resultProcessor === undefined || request.headers.get('accept') === null)
         setResultProcessor((_result, fetchAPI) => notAcceptable(result, fetchAPI), JSON_TYPE);
-      else setResultProcessor((_result, fetchAPI) => eventStream(result, fetchAPI, closing), MEDIA_TYPE);
+      else setResultProcessor((_result, fetchAPI) => eventStream(result, fetchAPI, serving), MEDIA_TYPE);
     },
   };
 }
@@ -33,7 +36,11 @@ async function notAcceptable(results: AsyncIterable<ExecutionResult>, fetchAPI: 
   return new fetchAPI.Response(body, { status: 406, headers: { 'content-type': JSON_TYPE } });
 }
 
-function eventStream(results: AsyncIterable<ExecutionResult>, fetchAPI: FetchAPI, closing: () => boolean): Response {
+function eventStream(
+  results: AsyncIterable<ExecutionResult>,
+  fetchAPI: FetchAPI,
+  { closing, logger }: Serving,
+): Response {
   const iterator = results[Symbol.asyncIterator]();
   const encoder = new fetchAPI.TextEncoder();
   let ping: NodeJS.Timeout;
@@ -46,10 +53,15 @@ function eventStream(results: AsyncIterable<ExecutionResult>, fetchAPI: FetchAPI
       }, PING_MS);
     },
     async pull(controller) {
-      const { done, value } = await iterator.next();
-      if (!done) return controller.enqueue(nextEvent(value));
+      try {
+        const { done, value } = await iterator.next();
+        if (!done) return controller.enqueue(nextEvent(value));
+        if (!closing()) controller.enqueue(encoder.encode('event: complete\ndata:\n\n'));
+      } catch (error) {
+        // Nobody would catch it, and the process would end. The client is not told `complete`, and comes back.
+        logger.error({ err: error }, 'an event stream broke');
+      }
       clearInterval(ping);
-      if (!closing()) controller.enqueue(encoder.encode('event: complete\ndata:\n\n'));
       controller.close();
     },
     async cancel() {

@@ -35,7 +35,7 @@ export function createGraphqlYoga(
       useExecutionCancellation(),
       useLastEventId(),
       useSharedExecution(sharedExecution),
-      useEventStream(closing),
+      useEventStream({ closing, logger }),
     ],
     logging: false,
     landingPage: false,

@@ -66,6 +66,8 @@ class WatchedKeys implements KeyWatch {
   }
 
   #lookInTurn(): void {
+    // A key expires also while the store is away.
+    for (const entry of [...this.#watched.values()]) this.#endWhatIsOver(entry);
     if (this.#looking) return;
     this.#looking = true;
     void this.#tryLook().then(() => {

@@ -16,6 +16,8 @@ export type ServerDeps = GraphqlDeps & {
   schema: GraphQLSchema;
   /** Takes over the agents' connections. */
   gateway: { handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void };
+  /** For looks that are taken again and again: it soon gives up a connection that is silent. */
+  looks: GraphqlDeps['operations']['db'];
   config: Address;
 };
 
@@ -31,10 +33,10 @@ const LAST_REQUESTS_MS = 700;
 
 /** The wire to people: HTTP, server-sent events, WebSockets, health and GraphiQL. */
 export function createServer(deps: ServerDeps): Server {
-  const { operations, feed, gateway, config } = deps;
+  const { operations, feed, gateway, looks, config } = deps;
   let isClosing = false;
   const closing = () => isClosing;
-  const keyWatch = createKeyWatch(operations);
+  const keyWatch = createKeyWatch({ ...operations, db: looks });
   const sharedExecution = createSharedExecution({ keyWatch, logger: operations.logger });
   const yoga = createGraphqlYoga(deps, { sharedExecution, closing });
   const graphqlSocket = createGraphqlSocket({ yoga, sharedExecution, keyWatch, operations, closing });

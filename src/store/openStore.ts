@@ -23,20 +23,31 @@ export type Store = {
   /** How to connect to it. Holds the password. */
   url: string;
   db: Database;
+  /**
+   * For looks that are taken again and again and wait for no lock: a connection that is silent is soon given up, and the next look
+   * goes over another.
+   */
+  looks: Database;
   /** Disconnects, and stops the server if it came with Grove. */
   close(): Promise<void>;
 };
+
+/** It connects with its first look: a process that takes none holds no connection. */
+const forLooks = { poolSize: 4, silenceMs: 5_000 };
 
 /** Opens Grove's store, migrated and with an identity. Throws a StartupError where the operator must mend something. */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const server = await reachServer(options);
   const { url } = server;
   const db = createDatabase(url, options.poolSize === undefined ? {} : { poolSize: options.poolSize });
-  const close = () => db.$disconnect().finally(() => server.stop());
+  const looks = createDatabase(url, forLooks);
+  const close = async () => {
+    await Promise.all([db.$disconnect(), looks.$disconnect()]).finally(() => server.stop());
+  };
   try {
     await migrate(url, { logger: options.logger });
     await db.storeIdentity.createMany({ data: [{}], skipDuplicates: true });
-    return { url, db, close };
+    return { url, db, looks, close };
   } catch (error) {
     await close();
     throw error;

@@ -28,7 +28,8 @@ export type GraphqlWorld = {
   ask(actor: Actor | null, document: string, variables?: Variables): Promise<Answer>;
   /** As `ask`, and tells the SQL statements that it took. */
   count(actor: Actor, document: string, variables?: Variables): Promise<{ answer: Answer; statements: string[] }>;
-  subscribe(actor: Actor | null, document: string, variables?: Variables): Promise<Stream>;
+  /** Over the world's feed, or the one given. */
+  subscribe(actor: Actor | null, document: string, variables?: Variables, from?: Feed): Promise<Stream>;
   close(): Promise<void>;
 };
 
@@ -43,14 +44,14 @@ export async function createGraphqlWorld(
   const feed = await createFeed({ ...deps, options: options.feed ?? {} });
   const statements: string[] = [];
   deps.db.$on('query' as never, ((event: { query: string }) => statements.push(event.query)) as never);
-  const argsOf = (actor: Actor | null, source: string, variables: Variables) => {
+  const argsOf = (actor: Actor | null, source: string, variables: Variables, from = feed) => {
     const document = parse(source);
     expect(validate(schema, document)).toEqual([]);
     return {
       schema,
       document,
       variableValues: variables,
-      contextValue: createContext({ operations: deps, feed }, actor),
+      contextValue: createContext({ operations: deps, feed: from }, actor),
     };
   };
   const ask: GraphqlWorld['ask'] = async (actor, source, variables = {}) =>
@@ -72,8 +73,8 @@ export async function createGraphqlWorld(
       const ofThis = statements.filter((statement) => !/^(BEGIN|COMMIT|SELECT 'the end')/.test(statement));
       return { answer, statements: ofThis };
     },
-    async subscribe(actor, source, variables = {}) {
-      const result = await subscribe(argsOf(actor, source, variables));
+    async subscribe(actor, source, variables = {}, from = feed) {
+      const result = await subscribe(argsOf(actor, source, variables, from));
       return new Stream(Symbol.asyncIterator in result ? result : [result]);
     },
     async close() {

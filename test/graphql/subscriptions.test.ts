@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Actor } from '#domain/actor.ts';
+import type { Feed } from '#events/feed.ts';
 import { transact } from '#events/transact.ts';
 import {
   at,
@@ -61,6 +62,30 @@ describe('events', () => {
     await changeStatus(cluster.id, 'ACTIVE');
     expect((await next)?.data.events.events).toMatchObject([{ toStatus: 'ACTIVE', cluster: { status: 'ACTIVE' } }]);
     await stream.end();
+  });
+
+  test('nothing of another project, even if the feed hands it over', async () => {
+    const other = await world.createActor();
+    const foreign = await insertCluster(world, other);
+    const after = await world.feed.cursorNow(other.projectId);
+    const mistaken: Feed = {
+      ...world.feed,
+      subscribe: () => world.feed.subscribe({ after, projectId: other.projectId }),
+    };
+    const refused = {
+      data: null,
+      errors: [expect.objectContaining({ message: expect.stringContaining('another project') })],
+    };
+    const documents = [
+      document,
+      `subscription ($after: Cursor) { cluster(id: "${(await insertCluster(world, actor)).globalId}", after: $after) { ${messageFields} } }`,
+    ];
+    await changeStatus(foreign.id, 'DOWN', other);
+    for (const one of documents) {
+      const stream = await world.subscribe(actor, one, { after }, mistaken);
+      expect(await stream.next()).toEqual(refused);
+      await stream.end();
+    }
   });
 
   test('what is told of a cluster is how it is then, not how it was when the stream began', async () => {

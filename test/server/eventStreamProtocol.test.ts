@@ -1,15 +1,22 @@
 import { request } from 'node:http';
+import { GraphQLScalarType } from 'graphql';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Actor } from '#domain/actor.ts';
 import { transact } from '#events/transact.ts';
 import { at, insertCluster, insertOperation } from '../graphql/graphqlWorld.ts';
+import { cuttableDatabase } from '../support/cuttableDatabase.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
+import { createTestDatabase } from '../support/postgres.ts';
 import { RawSocket } from '../support/rawSocket.ts';
-import { createServerWorld, type SentEvent, type ServerWorldOptions } from './serverWorld.ts';
+import { createServerWorld, faultySchema, type SentEvent, type ServerWorldOptions } from './serverWorld.ts';
 
 const everything = `subscription { events { __typename
   ... on EventBatch { cursor events { toStatus } } ... on Heartbeat { cursor } ... on ResumeGap { reason oldestCursor }
   ... on SlowSubscriber { cursor } } }`;
+const internalError = {
+  message: expect.stringMatching(/^Internal error [\w-]{36}$/),
+  extensions: { code: 'INTERNAL_ERROR', errorId: expect.any(String) },
+};
 const afterCursor = (cursor: string, document = everything) =>
   document.replace('events {', `events(after: "${cursor}") {`);
 const inline = (root: string) => `{ ... ${root} }`;
@@ -134,6 +141,60 @@ describe('server-sent events', () => {
     expect(await events.next()).toMatchObject({ value: { event: 'next', data: expect.stringContaining('FAILED') } });
     expect(await events.next()).toMatchObject({ value: { event: 'complete' } });
     expect(await events.next()).toEqual({ done: true, value: 'ended' });
+  });
+
+  test('of a stream that breaks say so in a message of their own, end with “complete”, and leave nothing behind', async () => {
+    const canary = () => {
+      throw new Error('canary');
+    };
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { stream, post } = await world({ schema: faultySchema(canary) });
+    const before = vi.getTimerCount();
+    const { events } = await stream('subscription { faulty }');
+    expect(await events.next()).toMatchObject({ value: { data: '{"data":{"faulty":"first"}}' } });
+    const { value } = await events.next();
+    expect(value).toMatchObject({ event: 'next' });
+    expect(JSON.parse((value as SentEvent).data ?? '')).toEqual({ errors: [internalError] });
+    expect(await events.next()).toMatchObject({ value: { event: 'complete' } });
+    expect(await events.next()).toEqual({ done: true, value: 'ended' });
+    expect(vi.getTimerCount()).toBe(before);
+    expect((await post({ query: '{ fine }' })).status).toBe(200);
+  });
+
+  test('that cannot be written break off without “complete”, and leave nothing behind', async () => {
+    const logged: unknown[] = [];
+    const logger = Object.assign(Object.create(operations.deps.logger) as typeof operations.deps.logger, {
+      error: (entry: unknown) => logged.push(entry),
+    });
+    const schema = faultySchema(() => {});
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { stream, post } = await createServerWorld(
+      { ...operations, deps: { ...operations.deps, logger } },
+      { schema },
+    );
+    const before = vi.getTimerCount();
+    const field = schema.getSubscriptionType()?.getFields().faulty;
+    Object.assign(field ?? {}, { type: new GraphQLScalarType({ name: 'Unwritable', serialize: () => 1n }) });
+    const { events } = await stream('subscription { faulty }');
+    expect(await events.next()).toEqual({ done: true, value: 'ended' });
+    expect(vi.getTimerCount()).toBe(before);
+    expect(logged).toEqual([{ err: expect.any(TypeError) }]);
+    expect((await post({ query: '{ fine }' })).status).toBe(200);
+  });
+
+  test('of a stream whose beginning cannot be read say so, and harm nobody else', async () => {
+    const store = await createTestDatabase();
+    onTestFinished(() => store.close());
+    const { db: looks, way } = await cuttableDatabase(store.url);
+    const { stream, post } = await world({ looks });
+    way.close();
+    const { events } = await stream('subscription { events { __typename } }');
+    const { value } = await events.next();
+    expect(JSON.parse((value as SentEvent).data ?? '')).toEqual({ errors: [internalError] });
+    expect(await events.next()).toMatchObject({ value: { event: 'complete' } });
+    expect((await post({ query: '{ __typename }' })).status).toBe(200);
   });
 
   test('need a key', async () => {

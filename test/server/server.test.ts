@@ -33,6 +33,7 @@ describe('the server', () => {
     const server = createServer({
       schema: faultySchema(() => {}),
       operations: { ...operations.deps, db },
+      looks: operations.deps.db,
       feed,
       gateway: { handleUpgrade: () => {} },
       config: { host: '127.0.0.1', port: 0 },
@@ -75,6 +76,7 @@ describe('the server', () => {
     const server = createServer({
       schema: faultySchema(() => {}),
       operations: { ...operations.deps, db },
+      looks: operations.deps.db,
       feed,
       gateway: { handleUpgrade: () => {} },
       config: { host: '127.0.0.1', port: 0 },
@@ -193,6 +195,7 @@ describe('the server', () => {
     const server = createServer({
       schema: faultySchema(() => {}),
       operations: operations.deps,
+      looks: operations.deps.db,
       feed,
       gateway: { handleUpgrade: () => {} },
       config: { host: '127.0.0.1', port },

@@ -11,10 +11,13 @@ import { transact } from '#events/transact.ts';
 import { buildSchema } from '#graphql/schema.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { createServer, type ServerDeps } from '#server/server.ts';
+import type { Database } from '#store/database.ts';
 import type { TestOperations } from '../support/operations.ts';
 
 export type ServerWorldOptions = {
   feed?: Partial<FeedOptions>;
+  /** Through which the feed and the watch of the keys look. Left out: as everybody. */
+  looks?: Database;
   schema?: GraphQLSchema;
   gateway?: ServerDeps['gateway'];
   /** Left out: a free one. */
@@ -25,12 +28,14 @@ const noAgents: ServerDeps['gateway'] = { handleUpgrade: (_request, socket) => s
 
 /** A real server over a real store, for one test. */
 export async function createServerWorld({ deps: operations }: TestOperations, options: ServerWorldOptions = {}) {
-  const feed = await createFeed({ ...operations, options: options.feed ?? {} });
+  const looks = options.looks ?? operations.db;
+  const feed = await createFeed({ ...operations, db: looks, options: options.feed ?? {} });
   const server = createServer({
     schema: options.schema ?? buildSchema(),
     operations,
     feed,
     gateway: options.gateway ?? noAgents,
+    looks,
     config: { host: '127.0.0.1', port: options.port ?? 0 },
   });
   const { url } = await server.listen();

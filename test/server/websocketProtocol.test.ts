@@ -498,6 +498,7 @@ describe('graphql-transport-ws', () => {
       const doubtful = createServer({
         schema: buildSchema(),
         operations: { ...operations.deps, db },
+        looks: operations.deps.db,
         feed: await createFeed(operations.deps),
         gateway: { handleUpgrade: (_request, socket) => socket.destroy() },
         config: { host: '127.0.0.1', port: 0 },

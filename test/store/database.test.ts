@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDatabase } from '#store/database.ts';
+import { isStoreUnavailable } from '#store/storeUnavailable.ts';
+import { cuttableDatabase } from '../support/cuttableDatabase.ts';
+import { createTestDatabase } from '../support/postgres.ts';
 
 const message = (type: string, body: Buffer) => {
   const length = Buffer.alloc(4);
@@ -30,4 +33,45 @@ test('a server that dies while it lets somebody in fails the query and the trans
   onTestFinished(() => db.$disconnect());
   await expect(db.$queryRaw`SELECT 1`).rejects.toThrow();
   await expect(db.$transaction((tx) => tx.$queryRaw`SELECT 1`)).rejects.toThrow();
+});
+
+describe('a connection over which nothing is heard any more', () => {
+  const lost = expect.toSatisfy(isStoreUnavailable);
+
+  /** One connection: as long as it is held, nobody else is served. */
+  async function oneConnection() {
+    const store = await createTestDatabase();
+    onTestFinished(() => store.close());
+    return cuttableDatabase(store.url, { poolSize: 1, silenceMs: 500 });
+  }
+
+  test('is given up, and the next query goes over another', async () => {
+    const { db, way } = await oneConnection();
+    await db.$queryRaw`SELECT 1`;
+    way.freeze();
+    await expect(db.$queryRaw`SELECT 1`).rejects.toEqual(lost);
+    await expect(db.$queryRaw`SELECT 1 AS one`).resolves.toEqual([{ one: 1 }]);
+  });
+
+  test('is given up in the middle of a transaction, too', async () => {
+    const { db, way } = await oneConnection();
+    const work = db.$transaction(async (tx) => {
+      await tx.$queryRaw`SELECT 1`;
+      way.freeze();
+      await tx.$queryRaw`SELECT 2`;
+    });
+    await expect(work).rejects.toEqual(lost);
+    await expect(db.$queryRaw`SELECT 1 AS one`).resolves.toEqual([{ one: 1 }]);
+  });
+
+  test('is not waited for where it is to be made, nor behind others', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    onTestFinished(() => void silent.close());
+    const url = `postgresql://grove@127.0.0.1:${(silent.address() as AddressInfo).port}/grove`;
+    const db = createDatabase(url, { poolSize: 1, silenceMs: 500 });
+    onTestFinished(() => db.$disconnect());
+    const asked = [1, 2, 3].map(() => db.$queryRaw`SELECT 1`.catch((error: unknown) => error));
+    expect(await Promise.all(asked)).toEqual([lost, lost, lost]);
+  });
 });

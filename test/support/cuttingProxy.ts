@@ -8,6 +8,8 @@ export type CuttingProxy = {
   url: string;
   /** Ends every connection in the middle of whatever it carries. */
   cut(): void;
+  /** As `cut`, and nobody is let in from now on. */
+  close(): void;
   /** From now on nothing passes in either direction, and nobody is told. New connections pass. */
   freeze(): void;
   /** How many connections were made. */
@@ -37,13 +39,15 @@ export async function cuttingProxy(target: string): Promise<CuttingProxy> {
   const cut = () => {
     for (const pair of pairs) for (const socket of pair) socket.resetAndDestroy();
   };
-  onTestFinished(() => {
+  const close = () => {
     server.close();
     cut();
-  });
+  };
+  onTestFinished(close);
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cut,
+    close,
     freeze() {
       for (const [client, onward] of pairs) {
         client?.unpipe(onward).pause();

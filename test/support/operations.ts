@@ -18,6 +18,8 @@ import { createTestDatabase } from './postgres.ts';
 
 export type TestOperations = {
   deps: OperationDeps;
+  /** Of the store. */
+  url: string;
   machines: FakeMachines;
   /** An ADMIN of the project of its own that each call makes. */
   createActor(role?: 'VIEWER' | 'OPERATOR' | 'ADMIN'): Promise<Actor & { kind: 'API_KEY' }>;
@@ -63,6 +65,7 @@ export async function createTestOperations({ working = true }: { working?: boole
   }
   return {
     deps,
+    url,
     machines,
     async createActor(role = 'ADMIN') {
       const project = await db.project.create({ data: { name: crypto.randomUUID() } });

@@ -35,8 +35,9 @@ builder.subscriptionField('events', (t) =>
 
 /** The cursor comes first: a client whose connection is lost before anything has happened can come back with it. */
 async function fromNowOn(context: Context, filter: EventFilter) {
+  const at = context.operations.clock.now();
   const cursor = await context.feed.cursorNow(requireActor(context).projectId);
-  const first: FeedMessage = { kind: 'heartbeat', cursor, at: context.operations.clock.now() };
+  const first: FeedMessage = { kind: 'heartbeat', cursor, at };
   return { first, rest: follow(context, { after: cursor, filter }) };
 }
 

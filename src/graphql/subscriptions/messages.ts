@@ -17,10 +17,13 @@ export const EventBatch = builder.objectRef<Message<'batch'>>('EventBatch').impl
 
 export const Heartbeat = builder.objectRef<Message<'heartbeat'>>('Heartbeat').implement({
   description:
-    'Nothing happened that was asked for; the stream is alive. Sent at least every 15 seconds, and when the server stops.',
+    'The stream is alive, and by `at` nothing more had happened that was asked for. Sent at least every 15 seconds, and when the server stops.',
   fields: (t) => ({
     cursor: t.expose('cursor', { type: 'Cursor', description: 'Resume from here.' }),
-    at: t.expose('at', { type: 'DateTime', description: 'The time of the server.' }),
+    at: t.expose('at', {
+      type: 'DateTime',
+      description: 'When the log was last read to its end. It stays behind while the store does not answer.',
+    }),
   }),
 });
 
