@@ -34,9 +34,9 @@ export class CommandRunner {
   readonly #accepted = new Map<string, AbortController>();
   readonly #stopping = new AbortController();
   /** Until the last one that runs alone has ended. */
-  #lastAlone: Promise<unknown> = Promise.resolve();
+  #lastAlone: Promise<void> = Promise.resolve();
   /** Until all have ended. */
-  #all: Promise<unknown> = Promise.resolve();
+  #all: Promise<void> = Promise.resolve();
 
   constructor(options: CommandRunnerOptions) {
     this.#options = options;
@@ -54,7 +54,7 @@ export class CommandRunner {
     this.#accepted.set(command.id, withdrawal);
     const beside = this.#options.side.beside.has(command.kind);
     const turn = (beside ? this.#lastAlone : this.#all).then(() => this.#run(command, withdrawal.signal));
-    this.#all = Promise.all([this.#all, turn]);
+    this.#all = Promise.all([this.#all, turn]).then(() => {});
     if (!beside) this.#lastAlone = turn;
   }
 
