@@ -8,6 +8,7 @@ const kept = 200;
 export class CommandRecord {
   readonly #path: string;
   readonly #outcomes: Map<string, CommandOutcome>;
+  #written: Promise<void> = Promise.resolve();
 
   private constructor(path: string, outcomes: Map<string, CommandOutcome>) {
     this.#path = path;
@@ -33,6 +34,10 @@ export class CommandRecord {
       if (this.#outcomes.size <= kept) break;
       this.#outcomes.delete(oldest);
     }
-    await replaceFile(this.#path, JSON.stringify([...this.#outcomes]));
+    // One after another: commands may end at once, and the file has one writer at a time.
+    this.#written = this.#written
+      .catch(() => {})
+      .then(() => replaceFile(this.#path, JSON.stringify([...this.#outcomes])));
+    await this.#written;
   }
 }

@@ -10,19 +10,33 @@ import { ThrottledProgress } from './throttledProgress.ts';
 const progressMs = 250;
 
 export type CommandRunnerOptions = {
-  side: Pick<InstanceSide, 'commands'>;
+  side: Pick<InstanceSide, 'commands' | 'beside' | 'resume'>;
   record: CommandRecord;
   logger: Logger;
   onProgress(commandId: string, message: string): void;
   onFinished(commandId: string, outcome: CommandOutcome): void;
 };
 
-/** Runs commands one at a time in the order of their arrival, each once. */
+/** Why a command that was withdrawn did not come to its end. To whoever asks for the same anew it says nothing. */
+const withdrawn: CommandError = {
+  code: 'WITHDRAWN',
+  message: 'It was given up, since its operation had come to an end.',
+  retryable: true,
+};
+
+/**
+ * Runs commands in the order of their arrival, each once and alone, but for those that may run beside each other: such a one waits only
+ * for what came before it and runs alone.
+ */
 export class CommandRunner {
   readonly #options: CommandRunnerOptions;
-  readonly #accepted = new Set<string>();
+  /** Those that have not ended, and how each is withdrawn. */
+  readonly #accepted = new Map<string, AbortController>();
   readonly #stopping = new AbortController();
-  #last: Promise<void> = Promise.resolve();
+  /** Until the last one that runs alone has ended. */
+  #lastAlone: Promise<void> = Promise.resolve();
+  /** Until all have ended. */
+  #all: Promise<void> = Promise.resolve();
 
   constructor(options: CommandRunnerOptions) {
     this.#options = options;
@@ -36,23 +50,35 @@ export class CommandRunner {
       return;
     }
     if (this.#accepted.has(command.id)) return;
-    this.#accepted.add(command.id);
-    this.#last = this.#last.then(() => this.#run(command));
+    const withdrawal = new AbortController();
+    this.#accepted.set(command.id, withdrawal);
+    const beside = this.#options.side.beside.has(command.kind);
+    const turn = (beside ? this.#lastAlone : this.#all).then(() => this.#run(command, withdrawal.signal));
+    this.#all = Promise.all([this.#all, turn]).then(() => {});
+    if (!beside) this.#lastAlone = turn;
+  }
+
+  /** Nobody waits for the command any more: what runs is aborted, what waits is not begun, and its end is told in any case. */
+  withdraw(commandId: string): void {
+    const withdrawal = this.#accepted.get(commandId);
+    if (withdrawal) withdrawal.abort(new Error(withdrawn.message));
+    else
+      this.#options.onFinished(commandId, this.#options.record.outcome(commandId) ?? { ok: false, error: withdrawn });
   }
 
   /** Aborts what runs and forgets what waits: both are delivered again to the next agent. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('The agent stops.'));
-    await this.#last;
+    await this.#all;
   }
 
-  async #run(command: AgentCommand): Promise<void> {
+  async #run(command: AgentCommand, withdrawal: AbortSignal): Promise<void> {
     const { record, logger, onFinished } = this.#options;
     if (this.#stopping.signal.aborted) return;
     const log = logger.child({ commandId: command.id, kind: command.kind });
     log.info('command begins');
     const begin = performance.now();
-    const outcome = await this.#outcomeOf(command);
+    const outcome = await this.#outcomeUnlessWithdrawn(command, withdrawal);
     const ms = Math.round(performance.now() - begin);
     // What the end of the agent cut off has no outcome.
     if (this.#stopping.signal.aborted && !outcome.ok) return;
@@ -68,14 +94,20 @@ export class CommandRunner {
     onFinished(command.id, outcome);
   }
 
-  async #outcomeOf({ id, kind, payload, secrets }: AgentCommand): Promise<CommandOutcome> {
+  async #outcomeUnlessWithdrawn(command: AgentCommand, withdrawal: AbortSignal): Promise<CommandOutcome> {
+    if (withdrawal.aborted) return { ok: false, error: withdrawn };
+    const outcome = await this.#outcomeOf(command, AbortSignal.any([this.#stopping.signal, withdrawal]));
+    if (!outcome.ok && withdrawal.aborted && !this.#stopping.signal.aborted) await this.#resume();
+    return outcome;
+  }
+
+  async #outcomeOf({ id, kind, payload, secrets }: AgentCommand, signal: AbortSignal): Promise<CommandOutcome> {
     const { side, onProgress } = this.#options;
     const run = Object.hasOwn(side.commands, kind) ? side.commands[kind] : undefined;
     if (run === undefined) return { ok: false, error: unknownCommand(kind) };
     const { [storeCredentialsName]: storeCredentials, ...clusterSecrets } = secrets;
     const progress = new ThrottledProgress((message) => onProgress(id, message), progressMs);
     try {
-      const signal = this.#stopping.signal;
       return {
         ok: true,
         result: await run({
@@ -87,10 +119,16 @@ export class CommandRunner {
         }),
       };
     } catch (error) {
-      return { ok: false, error: this.#errorOf(kind, error) };
+      return { ok: false, error: signal.aborted ? withdrawn : this.#errorOf(kind, error) };
     } finally {
       progress.end();
     }
+  }
+
+  /** What was given up half-way goes on as if a new agent had begun after it. */
+  async #resume(): Promise<void> {
+    const { side, logger } = this.#options;
+    await side.resume().catch((error: unknown) => logger.error({ err: error }, 'the server could not be resumed'));
   }
 
   #errorOf(kind: string, error: unknown): CommandError {

@@ -23,7 +23,7 @@ export const agentSchemaSource = /* GraphQL */ `
   }
 
   type Subscription {
-    "Commands for this instance, each repeated after a reconnect until it is finished."
+    "Commands for this instance, each repeated after a reconnect until it is finished, and withdrawals of them."
     commands: Command!
   }
 
@@ -49,6 +49,11 @@ export type AgentCommand = {
 
 /** The kind of what is delivered like a command, has no end and wants an observation at once. */
 export const observeKind = 'observe';
+/**
+ * The kind of what is delivered like a command and bears the id of one: that one's operation has ended, or ends badly, so nobody waits
+ * for it any more. The agent gives it up and tells its end with `finish`, also where it has none of that id.
+ */
+export const withdrawKind = 'withdraw';
 /**
  * Under this name among the secrets of a command whose payload has a `store`: the credentials for it, as JSON. They are for that
  * command only, and kept nowhere.

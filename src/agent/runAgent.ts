@@ -10,7 +10,7 @@ import { CommandRecord } from './commandRecord.ts';
 import { CommandRunner } from './commandRunner.ts';
 import { ControlLink } from './controlLink.ts';
 import { rest } from './leanProcess.ts';
-import { type AgentAssignment, instanceVariable, observeKind } from './protocol.ts';
+import { type AgentAssignment, type AgentCommand, instanceVariable, observeKind, withdrawKind } from './protocol.ts';
 import { Reporter } from './reporter.ts';
 
 export type AgentOptions = {
@@ -61,12 +61,17 @@ async function follow(
   { directory, logger, side }: { directory: string; logger: Logger; side: InstanceSide },
   stopping: AbortSignal,
 ): Promise<void> {
+  const onCommand = (command: AgentCommand): void => {
+    if (command.kind === observeKind) reporter.reportNow();
+    else if (command.kind === withdrawKind) runner.withdraw(command.id);
+    else runner.accept(command);
+  };
   const link = new ControlLink(
     {
       directory,
       version: await releaseVersion(),
       logger,
-      onCommand: (command) => (command.kind === observeKind ? reporter.reportNow() : runner.accept(command)),
+      onCommand,
       onConnected: () => reporter.reportNow(),
     },
     stopping,

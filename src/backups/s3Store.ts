@@ -99,12 +99,12 @@ class S3Store implements BackupStore {
 
   async #upload(key: string, content: Content, call: StoreCall & { expectedBytes?: number }): Promise<void> {
     const { signal, expectedBytes = 0 } = call;
-    const { client, Upload } = await this.#sdk();
+    const sdk = await this.#sdk();
     const body = Readable.from(content, { objectMode: false });
     // Whoever reads it hears of it; it may be destroyed when nobody does any more.
     body.on('error', () => {});
-    const upload = new Upload({
-      client,
+    const upload = new sdk.Upload({
+      client: abortable(sdk, signal),
       params: { ...this.#object(key), Body: body },
       partSize: partBytes(expectedBytes),
       queueSize: partsAtOnce,
@@ -155,6 +155,13 @@ class S3Store implements BackupStore {
     for (const { Key, UploadId } of Uploads ?? [])
       await client.send(new commands.AbortMultipartUploadCommand({ Bucket, Key, UploadId }), options(signal));
   }
+}
+
+/** As the client, for one upload. Its own abort would leave requests on their way, and what they carry would be stored after all. */
+function abortable({ client, commands }: S3Sdk, signal: AbortSignal | undefined): S3Client {
+  const send: S3Client['send'] = (command: Parameters<S3Client['send']>[0]) =>
+    client.send(command, command instanceof commands.AbortMultipartUploadCommand ? {} : options(signal));
+  return Object.create(client, { send: { value: send } }) as S3Client;
 }
 
 const options = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { abortSignal: signal });

@@ -36,15 +36,21 @@ export type CommandCall = {
 export class CommandFailure extends StepFailure {}
 
 /**
- * One database server: its files, configuration, process and queries. Lives in the agent. The agent calls one command at a
- * time, `observe` at any time.
+ * One database server: its files, configuration, process and queries. Lives in the agent. The agent calls commands one at a time, but
+ * for those that may run `beside` each other, and `observe` at any time.
  */
 export interface InstanceSide {
-  /** Commands by kind. Each is safe to run twice: it ensures, it does not create. */
+  /**
+   * Commands by kind. Each is safe to run twice: it ensures, it does not create. One whose signal aborts ends soon and leaves nothing
+   * half-made that takes room; what it had changed may stay, as if the agent had died in it.
+   */
   readonly commands: Record<string, (call: CommandCall) => Promise<Json>>;
+  /** Kinds of commands that leave the server, its files and what is wanted of it as they are, and so disturb none of each other. */
+  readonly beside: ReadonlySet<string>;
   /**
    * Brings the server to where it was left: adopts it if it runs, starts it if it should run and does not, leaves it if it was
-   * never initialised or stopped on purpose. Behind a fence (domain/fence.ts) no server that would accept writes is started.
+   * never initialised or stopped on purpose. Behind a fence (domain/fence.ts) no server that would accept writes is started. Also
+   * after a command that was given up half-way: only what is on disk counts from then on, as for a new agent.
    */
   resume(): Promise<void>;
   /** What is seen of the server now. Never throws: what cannot be seen is null. */

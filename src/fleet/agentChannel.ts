@@ -22,7 +22,7 @@ const agentAwayMs = 10_000;
 export type CommandScope = {
   operationId: string;
   stepKey: string;
-  /** When it aborts, waiting ends with its reason. The command itself is not taken back. */
+  /** When it aborts, waiting ends with its reason. The command itself is withdrawn when the operation ends. */
   signal: AbortSignal;
   /** Told what is waited for, in words, at each change. Null: for nothing any more. */
   onProgress?(what: string | null): void;

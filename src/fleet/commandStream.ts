@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type AgentCommand, observeKind, storeCredentialsName } from '#agent/protocol.ts';
+import { type AgentCommand, observeKind, storeCredentialsName, withdrawKind } from '#agent/protocol.ts';
 import type { Bus } from '#events/bus.ts';
 import type { JsonObject } from '#lib/json.ts';
 import type { Logger } from '#lib/logger.ts';
@@ -22,8 +22,9 @@ export type CommandStreamDeps = {
 };
 
 /**
- * The unfinished commands of one instance, oldest first, each once a connection. The cluster's secrets are opened at delivery
- * and live nowhere else. Goes on through an outage of the store; ends with the connection.
+ * The unfinished commands of one instance, oldest first, each once a connection, and once more as a withdrawal where its operation has
+ * come to an end. The cluster's secrets are opened at delivery and live nowhere else. Goes on through an outage of the store; ends
+ * with the connection.
  */
 export async function* commandStream(
   deps: CommandStreamDeps,
@@ -43,7 +44,7 @@ export async function* commandStream(
     };
   };
   const lookout = createLookout({ subscribe, signal });
-  const delivered = new Set<string>();
+  const delivered: Delivered = new Map();
   try {
     while (!signal.aborted) {
       if (asked) {
@@ -52,7 +53,7 @@ export async function* commandStream(
       }
       for (const command of await freshCommands(deps, agent, delivered)) {
         if (signal.aborted) return;
-        delivered.add(command.id);
+        delivered.set(command.id, command.kind);
         yield command;
       }
       await lookout.next();
@@ -62,24 +63,26 @@ export async function* commandStream(
   }
 }
 
+/** As what each command was delivered last: its kind, or a withdrawal. */
+type Delivered = Map<string, string>;
+
 async function freshCommands(
   { db, logger, secrets, storeCredentials = null }: CommandStreamDeps,
   { instanceId, clusterId }: AgentIdentity,
-  delivered: Set<string>,
+  delivered: Delivered,
 ): Promise<AgentCommand[]> {
   try {
     const pending = await pendingCommands(db, instanceId);
     const pendingIds = new Set(pending.map(({ id }) => id));
-    for (const id of delivered) if (!pendingIds.has(id)) delivered.delete(id);
-    const fresh = pending.filter(({ id }) => !delivered.has(id));
+    for (const id of delivered.keys()) if (!pendingIds.has(id)) delivered.delete(id);
+    const fresh = pending.filter(({ id, kind }) => delivered.get(id) !== kind);
     if (fresh.length === 0) return [];
     const opened = await openSecrets(db, secrets, clusterId);
-    return fresh.map(({ id, kind, payload }) => ({
-      id,
-      kind,
-      payload: payload as JsonObject,
-      secrets: { ...opened, ...credentialsFor(payload as JsonObject, storeCredentials) },
-    }));
+    return fresh.map(({ id, kind, payload }) =>
+      kind === withdrawKind
+        ? { id, kind, payload: {}, secrets: {} }
+        : { id, kind, payload, secrets: { ...opened, ...credentialsFor(payload, storeCredentials) } },
+    );
   } catch (error) {
     logger.warn({ err: error, instanceId }, 'could not read the commands of an agent; trying again');
     return [];
@@ -90,12 +93,16 @@ function credentialsFor({ store }: JsonObject, storeCredentials: string | null):
   return store === undefined || storeCredentials === null ? {} : { [storeCredentialsName]: storeCredentials };
 }
 
-/** A command of an ended operation stays undelivered: nobody waits for it, and a later operation may hold the cluster. */
-function pendingCommands(db: Database, instanceId: string) {
-  return db.agentCommand.findMany({
-    where: { instanceId, status: 'PENDING', operation: { finishedAt: null } },
+/** Nobody waits for a command of an operation that has ended, or only takes back, and a later one may hold the cluster. */
+async function pendingCommands(db: Database, instanceId: string) {
+  const pending = await db.agentCommand.findMany({
+    where: { instanceId, status: 'PENDING' },
     orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
-    select: { id: true, kind: true, payload: true },
+    select: { id: true, kind: true, payload: true, operation: { select: { finishedAt: true, ending: true } } },
+  });
+  return pending.map(({ id, kind, payload, operation: { finishedAt, ending } }) => {
+    const wanted = finishedAt === null && ending === null;
+    return { id, kind: wanted ? kind : withdrawKind, payload: payload as JsonObject };
   });
 }
 

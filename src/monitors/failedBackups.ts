@@ -1,10 +1,10 @@
 import { dayMs, minuteMs } from '#lib/durations.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 
-/** An agent that was copying when its operation ended may finish its file up to so much later, in milliseconds. */
+/** An agent that cannot be told that nobody waits for its copy any more may finish its file up to so much later, in milliseconds. */
 const lookedAfterMs = dayMs;
 
-/** Removes what agents store of backups that have failed meanwhile: a command that an agent has is finished whatever becomes of it. */
+/** Removes what agents store of backups that have failed meanwhile, also of those whose files were removed since then. */
 export function failedBackups({ db, clock, backups: { store }, logger }: MonitorDeps): Monitor {
   return {
     name: 'failed backups',
@@ -12,7 +12,7 @@ export function failedBackups({ db, clock, backups: { store }, logger }: Monitor
     async round() {
       const since = new Date(clock.now().getTime() - lookedAfterMs);
       const failed = await db.backup.findMany({
-        where: { status: 'FAILED', finishedAt: { gt: since } },
+        where: { status: { in: ['FAILED', 'DELETED'] }, finishedAt: { gt: since } },
         select: { id: true, clusterId: true, name: true },
       });
       for (const { id, clusterId, name } of failed) {

@@ -127,11 +127,37 @@ describe('commands', () => {
     expect(await nextOf(last.commands())).toMatchObject({ id: next.id });
   });
 
-  test('of an ended operation are not delivered', async () => {
-    await createCommand(world, world.first.id, 'abandoned');
+  test('are withdrawn once their operation comes to its end, until the agent has told theirs', async () => {
+    const running = await createCommand(world, world.first.id, 'backUp');
+    const agent = firstAgent();
+    const commands = agent.commands();
+    expect(await nextOf(commands)).toMatchObject({ id: running.id, kind: 'backUp' });
+    await world.db.operation.update({ where: { id: world.operation.id }, data: { ending: { status: 'CANCELLED' } } });
+    const withdrawal = { id: running.id, kind: 'withdraw', payload: {}, secrets: {} };
+    expect(await nextOf(commands)).toEqual(withdrawal);
+    await agent.client.dispose();
+    const after = firstAgent();
+    const again = after.commands();
+    expect(await nextOf(again)).toEqual(withdrawal);
+    const error = { code: 'WITHDRAWN', message: 'It was given up.', retryable: true };
+    expect(await after.finish(running.id, { ok: false, error })).toBe(true);
+    const next = await createOperationWithCommand();
+    expect(await nextOf(again)).toMatchObject({ id: next.id });
+  });
+
+  test('of an ended operation are withdrawn, not delivered', async () => {
+    const abandoned = await createCommand(world, world.first.id, 'abandoned');
+    await world.db.operation.update({ where: { id: world.operation.id }, data: { finishedAt: new Date() } });
+    const next = await createOperationWithCommand();
+    const commands = firstAgent().commands();
+    expect(await nextOf(commands)).toMatchObject({ id: abandoned.id, kind: 'withdraw' });
+    expect(await nextOf(commands)).toMatchObject({ id: next.id, kind: 'k' });
+  });
+
+  async function createOperationWithCommand() {
     await world.db.operation.update({ where: { id: world.operation.id }, data: { finishedAt: new Date() } });
     const operation = await createOperation(world.db, world.cluster);
-    const command = await world.db.agentCommand.create({
+    return await world.db.agentCommand.create({
       data: {
         id: randomUUID(),
         instanceId: world.first.id,
@@ -141,8 +167,7 @@ describe('commands', () => {
         payload: {},
       },
     });
-    expect(await nextOf(firstAgent().commands())).toMatchObject({ id: command.id });
-  });
+  }
 
   test("bring the cluster's secrets, which the store keeps only encrypted", async () => {
     const { keyId } = world.secrets;

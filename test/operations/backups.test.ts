@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Actor } from '#domain/actor.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
@@ -215,14 +216,17 @@ describe('backupCluster', () => {
     expect(backup).toMatchObject({ status: 'FAILED', operation: { status: 'CANCELLED' } });
     expect(await statusesOf(cluster.clusterId)).toEqual(['ACTIVE', 'ACTIVE']);
     const late = `${cluster.clusterId}/${backup.id}/late.tar.zst`;
-    await store().write(
-      late,
-      (async function* () {
-        yield Buffer.from('late');
-      })(),
-    );
-    await failedBackups(grove.deps).round();
-    expect(await store().list(cluster.clusterId)).toEqual([]);
+    const removedAsLate = async () => {
+      await store().write(late, Readable.from([Buffer.from('late')]));
+      await failedBackups(grove.deps).round();
+      expect(await store().list(cluster.clusterId)).toEqual([]);
+    };
+    await removedAsLate();
+    const input = { clusterId: cluster.clusterId, backupId: backup.id };
+    const deletion = await accept(grove.deps, cluster.actor, deleteBackup, input, options);
+    await runOperation(grove.deps, deletion.operationId, never);
+    expect(await backupOf(operationId)).toMatchObject({ status: 'DELETED' });
+    await removedAsLate();
   });
 
   test('goes on in another worker where one died, and copies nothing twice that was done', async () => {

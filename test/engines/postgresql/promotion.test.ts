@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { appendFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { readControlFile } from '#engines/postgresql/instance/controlFile.ts';
@@ -249,6 +249,54 @@ for (const version of ['18', '15']) {
         await vi.waitFor(async () => expect(await instance.query('SELECT FROM kept')).toEqual([]), patience);
         await expect(instance.query('SELECT FROM given_up')).rejects.toThrow('does not exist');
       }
+    });
+
+    test('that is lost for good while the old primary is copied from it leaves that one as it was', async () => {
+      const [first, second] = await group();
+      await killServer(first);
+      await second.run('prepareTakeover', { ...noSlots, slotNames: slotsOf(first) });
+      await second.run('promote', { after: null, withinMs: 1000 });
+      const { promotions } = await leaderOf(second, first);
+      await writeFile(join(first.host.directory, 'fenced'), '');
+      const back = first.succeed();
+      await back.side.resume();
+      const cut = new AbortController();
+      const clone = { primary: second.address, slotName: slotName(first.host.name), access: loopbackOnly, promotions };
+      const copying = back.run('clone', { ...clone, replace: true }, cut.signal);
+      const ended = expect(copying).rejects.toThrow();
+      await vi.waitFor(() => expect(back.progress.join()).toContain('copied'), patience);
+      cut.abort(new Error('cut off'));
+      await ended;
+      expect(existsSync(join(first.host.directory, 'data.new'))).toBe(false);
+      await killServer(second);
+      await expect(back.run('clone', { ...clone, replace: true })).rejects.toMatchObject({ code: 'COPY_FAILED' });
+      const next = back.succeed();
+      await next.side.resume();
+      expect(await next.side.observe()).toMatchObject({ serving: false, stopped: true, role: 'PRIMARY' });
+      await rm(join(first.host.directory, 'fenced'));
+      const unfenced = next.succeed();
+      await unfenced.side.resume();
+      expect(await unfenced.side.observe()).toMatchObject({ serving: false, stopped: true, role: 'PRIMARY' });
+      await unfenced.run('start', {});
+      await unfenced.query('CREATE TABLE kept (id int)');
+    });
+
+    test('whose follower cannot be copied anew leaves that one a replica that serves', async () => {
+      const [first, second] = await group();
+      await killServer(first);
+      const clone = {
+        primary: first.address,
+        slotName: slotName(second.host.name),
+        access: loopbackOnly,
+        promotions: [],
+      };
+      await expect(second.run('clone', { ...clone, replace: true })).rejects.toMatchObject({ code: 'COPY_FAILED' });
+      await vi.waitFor(
+        async () => expect(await second.side.observe()).toMatchObject({ serving: true, role: 'REPLICA' }),
+        patience,
+      );
+      const { upstream } = JSON.parse(await readFile(join(second.host.directory, 'state.json'), 'utf8'));
+      expect(upstream).toMatchObject(first.address);
     });
 
     /** A primary and two replicas of it. */

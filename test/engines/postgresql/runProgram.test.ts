@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { processEnds, processIdentity, processIsRunning, signalProcess } from '#lib/processes.ts';
@@ -21,6 +21,15 @@ test('a program that outlived the agent that began it is ended, with all that it
   );
   await instance.side.resume();
   expect([processIsRunning(pid), await processEnds(child, { timeoutMs: 5000 })]).toEqual([false, true]);
+});
+
+test('a password that a program was given in a file does not outlive the agent that gave it', async () => {
+  const instance = await postgresqlInstance('orders-1', '18');
+  const conf = join(instance.host.directory, 'conf');
+  await mkdir(conf);
+  for (const name of ['initial-password', 'pgpass-rewind', 'pgpass']) await writeFile(join(conf, name), 'secret');
+  await instance.side.resume();
+  expect(await readdir(conf)).toEqual(['pgpass']);
 });
 
 test('another process of the same number is left alone', async () => {

@@ -13,6 +13,7 @@ import { baseBackup, DamagedBackup } from './baseBackup.ts';
 import { inMebibytes } from './inMebibytes.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 import { ForeignTablespace } from './receiveBaseBackup.ts';
+import { resume } from './resume.ts';
 
 type Clone = PostgresqlCommands['clone'];
 
@@ -66,15 +67,39 @@ async function followsAlready(instance: PostgresqlInstance, { primary, slotName 
   );
 }
 
-async function copy(
+/** The data that the instance has stay until the copy is whole: where that fails, or the primary is lost, they may be all that is left. */
+async function copy(instance: PostgresqlInstance, input: Clone['input'], call: CommandCall): Promise<Clone['result']> {
+  const { layout } = instance;
+  call.progress('copying the primary');
+  await restOn(instance);
+  await instance.supervisor.stop();
+  const copied = await copyBeside(instance, input, call).catch(async (error: unknown) => {
+    await rm(layout.unfinishedData, { recursive: true, force: true });
+    // An agent that ends leaves that to the next one.
+    if (!call.signal.aborted) await resume(instance);
+    throw error;
+  });
+  await instance.changeState({ wanted: 'none', upstream: null });
+  await rm(layout.data, { recursive: true, force: true });
+  await rename(layout.unfinishedData, layout.data);
+  await syncPath(layout.directory);
+  return copied;
+}
+
+/** No server runs on the data meanwhile, which would use up the WAL that its slot holds back. A primary's never again by itself. */
+async function restOn(instance: PostgresqlInstance): Promise<void> {
+  if ((await instance.state()).wanted === 'none') return;
+  if (!(await instance.isStandby())) await instance.changeState({ wanted: 'stopped' });
+  await instance.assumeState({ wanted: 'stopped', upstream: null });
+}
+
+/** Into a directory beside, durable but for its name. */
+async function copyBeside(
   instance: PostgresqlInstance,
   { primary }: Clone['input'],
   call: CommandCall,
 ): Promise<Clone['result']> {
   const { layout, host } = instance;
-  call.progress('copying the primary');
-  await instance.changeState({ wanted: 'none', upstream: null });
-  await instance.supervisor.stop();
   await rm(layout.unfinishedData, { recursive: true, force: true });
   await mkdir(layout.unfinishedData, { mode: 0o700 });
   if (host.serverUser !== null) await chown(layout.unfinishedData, host.serverUser.uid, host.serverUser.gid);
@@ -91,9 +116,6 @@ async function copy(
   });
   await replaceFile(join(layout.unfinishedData, 'standby.signal'), '', { owner: host.serverUser });
   await syncPath(layout.unfinishedData);
-  await rm(layout.data, { recursive: true, force: true });
-  await rename(layout.unfinishedData, layout.data);
-  await syncPath(layout.directory);
   return copied;
 }
 

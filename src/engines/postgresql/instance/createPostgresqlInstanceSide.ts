@@ -16,8 +16,8 @@ import { PostgresqlInstance } from './postgresqlInstance.ts';
 import { readProbe, writeProbe } from './probe.ts';
 import { promote } from './promote.ts';
 import { restore } from './restore.ts';
+import { resume } from './resume.ts';
 import { rewind } from './rewind.ts';
-import { endFormerProgram } from './runProgram.ts';
 import { serverFailure } from './serverFailure.ts';
 import { dropSlots, ensureSlots } from './slots.ts';
 import { restart, start, stop } from './startAndStop.ts';
@@ -59,12 +59,22 @@ const handlers: Handlers = {
   restart,
 };
 
+const beside: ReadonlySet<string> = new Set<keyof PostgresqlCommands>([
+  'position',
+  'backUp',
+  'readProbe',
+  'writeProbe',
+  'checkpoint',
+  'awaitSynchronous',
+]);
+
 /** The agent's side of PostgreSQL: one server. */
 export function createPostgresqlInstanceSide(host: InstanceHost, toolchain: PostgresqlToolchain): InstanceSide {
   const instance = new PostgresqlInstance(host, toolchain);
   const observer = new Observer(instance);
   return {
     commands: commandsOf(instance),
+    beside,
     resume: () => resume(instance),
     observe: () => observer.observe(),
     onChange: (listener) => instance.supervisor.onChange(listener),
@@ -90,12 +100,4 @@ function commandsOf(instance: PostgresqlInstance): InstanceSide['commands'] {
       },
     ]),
   );
-}
-
-async function resume(instance: PostgresqlInstance): Promise<void> {
-  await endFormerProgram(instance);
-  if ((await instance.isFenced()) && !(await instance.isStandby())) await instance.assumeState({ wanted: 'stopped' });
-  const { wanted } = await instance.state();
-  if (wanted === 'running') instance.supervisor.keepRunning();
-  if (wanted === 'stopped') await instance.supervisor.stop();
 }

@@ -53,6 +53,7 @@ async function makeDataDirectory(instance: PostgresqlInstance, signal: AbortSign
     const args = initdbArguments(instance);
     await runProgram(instance, { name: 'initdb', args, cwd: layout.unfinishedData, signal });
   } catch (error) {
+    await rm(layout.unfinishedData, { recursive: true, force: true });
     throw new CommandFailure('INITDB_FAILED', `initdb failed on ${host.name}: ${withoutPaths(lastLine(error))}`, {
       cause: error,
     });

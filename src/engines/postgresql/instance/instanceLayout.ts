@@ -21,6 +21,8 @@ export function instanceLayout(directory: string) {
     passwordFile: join(configuration, 'pgpass'),
     /** Holds the superuser's password while initdb runs. */
     initialPasswordFile: join(configuration, 'initial-password'),
+    /** Holds the same for pg_rewind. */
+    rewindPasswordFile: join(configuration, 'pgpass-rewind'),
     /** The program besides the server that works on the files now. */
     programFile: join(directory, 'program.json'),
     secretsFile: join(directory, 'secrets.json'),

@@ -31,6 +31,7 @@ export class PostgresqlInstance {
   /** SHA-256 of the part whose data it has. Only this agent knows: nothing has made them durable yet. */
   restoredPart: string | null = null;
   #secrets: Record<string, string> | null = null;
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(host: InstanceHost, toolchain: PostgresqlToolchain) {
     this.host = host;
@@ -70,8 +71,20 @@ export class PostgresqlInstance {
     this.#state = { ...(await this.state()), ...change };
   }
 
+  /** From now on it is what a later agent would find. */
+  forgetAssumptions(): void {
+    this.#state = null;
+    this.restoredPart = null;
+  }
+
   /** Keeps the secrets that a command brought, so that the server can be watched and started again without the control plane. */
-  async keepSecrets(secrets: Record<string, string>): Promise<void> {
+  keepSecrets(secrets: Record<string, string>): Promise<void> {
+    // One after another: commands may run beside each other, and the file has one writer at a time.
+    this.#keeping = this.#keeping.catch(() => {}).then(() => this.#keepSecrets(secrets));
+    return this.#keeping;
+  }
+
+  async #keepSecrets(secrets: Record<string, string>): Promise<void> {
     const known = await this.#knownSecrets();
     if (Object.entries(secrets).every(([name, value]) => known[name] === value)) return;
     this.#secrets = { ...known, ...secrets };

@@ -45,10 +45,9 @@ export async function rewind(
 
 async function runRewind(instance: PostgresqlInstance, primary: ServerAddress, signal: AbortSignal): Promise<void> {
   const { layout, host } = instance;
-  const passwordFile = `${layout.passwordFile}-rewind`;
   const password = await instance.secret(adminRole);
   const line = `*:*:*:${adminRole}:${password.replaceAll(/[\\:]/g, '\\$&')}\n`;
-  await replaceFile(passwordFile, line, { owner: host.serverUser });
+  await replaceFile(layout.rewindPasswordFile, line, { owner: host.serverUser });
   const source = `host=${primary.host} port=${primary.port} user=${adminRole} dbname=postgres connect_timeout=5`;
   const args = ['--target-pgdata', layout.data, '--source-server', source, '--config-file', layout.configFile];
   try {
@@ -56,10 +55,10 @@ async function runRewind(instance: PostgresqlInstance, primary: ServerAddress, s
       name: 'pg_rewind',
       args,
       cwd: layout.data,
-      env: { PGPASSFILE: passwordFile },
+      env: { PGPASSFILE: layout.rewindPasswordFile },
       signal,
     });
   } finally {
-    await rm(passwordFile, { force: true });
+    await rm(layout.rewindPasswordFile, { force: true });
   }
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { processEnds, processIdentity, signalProcess } from '#lib/processes.ts';
+import type { InstanceLayout } from './instanceLayout.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 
 const endsWithinMs = 10_000;
@@ -58,8 +59,16 @@ type Identified = { pid: number; identity: string | null };
 
 const identify = (pid: number): Identified => ({ pid, identity: processIdentity(pid) });
 
-/** Ends the program that an agent before this one began and that outlived it: two at once would destroy what they work on. */
+/**
+ * Ends the program that an agent before this one began and that outlived it: two at once would destroy what they work on. The
+ * superuser's password does not stay in the file that it was given in.
+ */
 export async function endFormerProgram({ layout }: Pick<PostgresqlInstance, 'layout'>): Promise<void> {
+  await endIfRunning(layout);
+  for (const path of [layout.initialPasswordFile, layout.rewindPasswordFile]) rmSync(path, { force: true });
+}
+
+async function endIfRunning(layout: InstanceLayout): Promise<void> {
   let former: Identified;
   try {
     former = JSON.parse(readFileSync(layout.programFile, 'utf8')) as Identified;
