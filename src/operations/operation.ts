@@ -83,7 +83,7 @@ export type CreationContext = {
 /** What an operation that ends badly takes back with. */
 export type CleanUpContext = Pick<
   StepContext,
-  'cluster' | 'provider' | 'backups' | 'operationId' | 'change' | 'setActivity' | 'signal'
+  keyof EngineContext | 'engine' | 'provider' | 'backups' | 'operationId' | 'change' | 'setActivity'
 >;
 
 /** Which cluster an operation is of: one that is there, or one whose rows it writes when it is accepted. */

@@ -33,14 +33,19 @@ export async function takeBack(
         limit.throwIfAborted();
         return work(inside);
       });
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(withinMs)]);
     const context = {
       cluster,
+      engine: assertPresent(deps.engines[cluster.engine], `engine ${cluster.engine}`),
+      // Of this run: what an earlier one was answered is no longer so.
+      send: deps.agents.sendTo({ operationId: operation.id, stepKey: `taking back#${operation.attempt}`, signal }),
+      waitingFor: (what: string | null) => run.waiting.note('taking back', what),
       provider: assertPresent(deps.providers[cluster.provider], `provider ${cluster.provider}`),
       backups: deps.backups,
       operationId: operation.id,
       change,
       setActivity: setActivityIn(deps, operation.clusterId, change),
-      signal: AbortSignal.any([stopping, AbortSignal.timeout(withinMs)]),
+      signal,
     };
     return await endsBefore(limit, definition.cleanUp(context, ending));
   } catch (error) {
