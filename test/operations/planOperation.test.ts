@@ -314,7 +314,7 @@ test('a dry run and the request itself agree whatever has happened before', asyn
     restart: ['RESTART_CLUSTER', () => ({})],
     promote: ['PROMOTE_INSTANCE', () => ({ mode: 'PLANNED' })],
     rejoin: ['REJOIN_INSTANCE', ({ instances }) => ({ instanceId: instances.at(-1)?.id ?? randomUUID() })],
-    backUp: ['BACKUP_CLUSTER', () => ({ name: `nightly-${randomUUID()}` })],
+    backUp: ['BACKUP_CLUSTER', () => ({ name: `b-${randomUUID()}` })],
     remove: ['DELETE_CLUSTER', () => ({})],
   };
   expect(new Set(Object.values(inputs).map(([kind]) => kind))).toEqual(new Set(clusterActions));
