@@ -137,7 +137,10 @@ export const settings: readonly { name: string; meaning: string }[] = [
   { name: 'GROVE_NETWORK', meaning: 'loopback network that clusters get theirs from (default: 127.64.0.0/10)' },
   { name: 'GROVE_LOG_LEVEL', meaning: 'trace, debug, info, warn, error, fatal or silent (default: info)' },
   { name: 'GROVE_AGENT_LEASE_SECONDS', meaning: 'silence after which an instance is UNREACHABLE (default: 10)' },
-  { name: 'GROVE_OPERATIONS_AT_ONCE', meaning: 'operations that one worker runs at once (default: 8)' },
+  {
+    name: 'GROVE_OPERATIONS_AT_ONCE',
+    meaning: 'operations that one worker runs at once, and as many promotions besides (default: 8)',
+  },
   {
     name: 'GROVE_EVENT_RETENTION_DAYS',
     meaning: 'days that the log keeps events; projects may differ: 7,billing=30 (default: 7)',

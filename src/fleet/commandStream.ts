@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type AgentCommand, observeKind, storeCredentialsName, withdrawKind } from '#agent/protocol.ts';
+import { isTakingBack } from '#domain/takingBack.ts';
 import type { Bus } from '#events/bus.ts';
 import type { JsonObject } from '#lib/json.ts';
 import type { Logger } from '#lib/logger.ts';
@@ -93,15 +94,21 @@ function credentialsFor({ store }: JsonObject, storeCredentials: string | null):
   return store === undefined || storeCredentials === null ? {} : { [storeCredentialsName]: storeCredentials };
 }
 
-/** Nobody waits for a command of an operation that has ended, or only takes back, and a later one may hold the cluster. */
+/** Nobody waits for a step's command of an operation that has ended, or only takes back, and a later one may hold the cluster. */
 async function pendingCommands(db: Database, instanceId: string) {
   const pending = await db.agentCommand.findMany({
     where: { instanceId, status: 'PENDING' },
     orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
-    select: { id: true, kind: true, payload: true, operation: { select: { finishedAt: true, ending: true } } },
+    select: {
+      id: true,
+      kind: true,
+      payload: true,
+      stepKey: true,
+      operation: { select: { finishedAt: true, ending: true } },
+    },
   });
-  return pending.map(({ id, kind, payload, operation: { finishedAt, ending } }) => {
-    const wanted = finishedAt === null && ending === null;
+  return pending.map(({ id, kind, payload, stepKey, operation: { finishedAt, ending } }) => {
+    const wanted = finishedAt === null && (ending === null || isTakingBack(stepKey));
     return { id, kind: wanted ? kind : withdrawKind, payload: payload as JsonObject };
   });
 }

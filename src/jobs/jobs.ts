@@ -1,4 +1,4 @@
-import { fromPrisma, type JobWithMetadata, PgBoss } from 'pg-boss';
+import { fromPrisma, type Job, type JobWithMetadata, PgBoss } from 'pg-boss';
 import type { Logger } from '#lib/logger.ts';
 import { connectionOptions, type Transaction } from '#store/database.ts';
 
@@ -14,10 +14,15 @@ export type BackupSchedule = { clusterId: string; schedule: string };
 /** One attempt at a job. `last`: there is no other, even if it fails. */
 export type Attempt = { jobId: string; last: boolean };
 
+/** `urgent`: it does not wait for those that are not. */
+export type QueuedOperation = { operationId: string; deadlineAt: Date; urgent: boolean };
+
 export interface Jobs {
   /** Enqueues in the caller's transaction: no commit, no job. */
-  sendOperation(tx: Transaction, operationId: string, deadlineAt: Date): Promise<void>;
-  /** Works on operations until `stop`, several at once. A handler that throws gets its job again. */
+  sendOperation(tx: Transaction, operation: QueuedOperation): Promise<void>;
+  /** An operation whose job still waits for a worker is urgent from now on. */
+  hasten(tx: Transaction, operationId: string): Promise<void>;
+  /** Works on operations until `stop`, `concurrency` at once, and as many urgent ones besides. A handler that throws gets its job again. */
   workOperations(handler: (job: OperationJob, signal: AbortSignal) => Promise<void>): Promise<void>;
   /** Hands jobs that a dead worker held to the next one at once. Only for the one process of a store. */
   reclaim(): Promise<number>;
@@ -32,6 +37,8 @@ export interface Jobs {
 
 const queue = 'operation';
 const backupQueue = 'backup';
+
+const urgentPriority = 1;
 
 /** A worker that gives no sign for this long is dead; the least that pg-boss allows. */
 const heartbeatSeconds = 10;
@@ -96,25 +103,41 @@ class BossJobs implements Jobs {
     this.#retries = options.backupRetries ?? backupRetries;
   }
 
-  async sendOperation(tx: Transaction, operationId: string, deadlineAt: Date): Promise<void> {
+  async sendOperation(tx: Transaction, { operationId, deadlineAt, urgent }: QueuedOperation): Promise<void> {
     const seconds = Math.ceil((deadlineAt.getTime() - Date.now()) / 1000) + expiryMarginSeconds;
     const data: OperationJob = { operationId };
-    await this.#boss.send(queue, data, { db: fromPrisma(tx), expireInSeconds: Math.max(seconds, leastExpirySeconds) });
+    await this.#boss.send(queue, data, {
+      db: fromPrisma(tx),
+      // On a queue of this kind no rule, but what `hasten` finds the job by.
+      singletonKey: operationId,
+      priority: urgent ? urgentPriority : 0,
+      expireInSeconds: Math.max(seconds, leastExpirySeconds),
+    });
+  }
+
+  async hasten(tx: Transaction, operationId: string): Promise<void> {
+    const db = fromPrisma(tx);
+    // Undefined leaves the job's data as they are; null would replace them.
+    await this.#boss.update(queue, undefined, {
+      db,
+      singletonKey: operationId,
+      match: 'all',
+      priority: urgentPriority,
+    });
   }
 
   async workOperations(handler: (job: OperationJob, signal: AbortSignal) => Promise<void>): Promise<void> {
-    await this.#boss.work<OperationJob>(
-      queue,
-      {
-        localConcurrency: this.#concurrency,
-        pollingIntervalSeconds: 1,
-        notifyPollingIntervalSeconds: 2,
-        heartbeatRefreshSeconds,
-      },
-      async ([job]) => {
-        if (job) await handler(job.data, job.signal);
-      },
-    );
+    const options = {
+      localConcurrency: this.#concurrency,
+      pollingIntervalSeconds: 1,
+      notifyPollingIntervalSeconds: 2,
+      heartbeatRefreshSeconds,
+    };
+    const run = async ([job]: Job<OperationJob>[]) => {
+      if (job) await handler(job.data, job.signal);
+    };
+    await this.#boss.work<OperationJob>(queue, options, run);
+    await this.#boss.work<OperationJob>(queue, { ...options, minPriority: urgentPriority }, run);
   }
 
   async reclaim(): Promise<number> {

@@ -1,3 +1,5 @@
+import { definitionOf } from '#operations/definitions.ts';
+import { isUrgent } from '#operations/operation.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 
 /** How long a job may take to appear or come back by itself before its operation counts as forgotten. */
@@ -17,7 +19,8 @@ export function lateOperations({ db, jobs, clock, logger }: MonitorDeps): Monito
       for (const { id, kind, deadlineAt } of unfinished) {
         if (await jobs.knows(id)) continue;
         logger.warn({ operationId: id, kind }, 'an operation had no job and gets a new one');
-        await db.$transaction((tx) => jobs.sendOperation(tx, id, deadlineAt));
+        const urgent = isUrgent(definitionOf(kind));
+        await db.$transaction((tx) => jobs.sendOperation(tx, { operationId: id, deadlineAt, urgent }));
       }
     },
   };

@@ -8,7 +8,7 @@ import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import type { OperationDeps } from './deps.ts';
 import { type IntendDeps, type Intent, intend, judge } from './intend.ts';
-import type { OperationDefinition } from './operation.ts';
+import { isUrgent, type OperationDefinition } from './operation.ts';
 import { type Accepted, type AcceptOptions, answerFromRecord, type Request, readRequest } from './readRequest.ts';
 import { recordOperationStatus } from './recordOperationStatus.ts';
 import { settleStatuses } from './settleStatuses.ts';
@@ -120,7 +120,7 @@ async function writeOperation<Input>(
     null,
     done ? 'SUCCEEDED' : 'QUEUED',
   ]);
-  if (!done) await deps.jobs.sendOperation(change.tx, id, deadlineAt);
+  if (!done) await deps.jobs.sendOperation(change.tx, { operationId: id, deadlineAt, urgent: isUrgent(definition) });
   return id;
 }
 

@@ -4,7 +4,10 @@ import { AgentSilent, type EngineContext } from '#engines/engine.ts';
 import type { StepContext } from './operation.ts';
 
 /** The same context, in which each command has so many milliseconds for its answer; then AgentSilent. By the command's kind. */
-export function answeringWithin(context: StepContext, withinMs: (kind: string) => number): StepContext {
+export function answeringWithin<Context extends EngineContext>(
+  context: Context,
+  withinMs: (kind: string) => number,
+): Context {
   const send: EngineContext['send'] = (instance, kind, payload, options) =>
     context.send(instance, kind, payload, { withinMs: withinMs(kind), ...options });
   return { ...context, send };

@@ -19,7 +19,7 @@ const inputSchema = z.strictObject({ operationId: z.uuid() });
  * cluster as it is then observed. Asking twice is asking once.
  */
 export async function cancelOperation(
-  deps: Pick<OperationDeps, 'db' | 'bus' | 'clock'>,
+  deps: Pick<OperationDeps, 'db' | 'bus' | 'clock' | 'jobs'>,
   actor: Actor,
   rawInput: unknown,
   /** Of Grove's own: why. It becomes a part of the operation's error. */
@@ -44,6 +44,8 @@ export async function cancelOperation(
     if (endingOf(operation)) throw refusal('it has failed, and ends by itself');
     const data = { status: 'CANCELLING' as const, cancelRequestedAt: deps.clock.now(), cancelReason };
     await tx.operation.update({ where: { id: operationId }, data });
+    // What comes next, a failover it may be, does not wait until a worker is free to end what it has not begun.
+    await deps.jobs.hasten(tx, operationId);
     recordOperationStatus(change, { ...operation, clusterName: operation.cluster.name }, [status, 'CANCELLING']);
     afterCommit(() => deps.bus.publish(`operation:${operationId}`));
     return accepted;

@@ -3,18 +3,24 @@ import { acceptsWrites, freeStatuses } from '#domain/clusterStatus.ts';
 import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { InstanceStatusError, MinimumInstancesError, PrimaryNotDroppableError } from '#domain/instanceErrors.ts';
-import { hadServer, isServing } from '#domain/instanceStatus.ts';
-import { isFormerPrimary } from '#domain/promotion.ts';
+import { hadServer, isDeparting, isServing } from '#domain/instanceStatus.ts';
+import { isFormerPrimary, isThere, wantedPrimary } from '#domain/promotion.ts';
 import { givenBack, instancesDemand } from '#domain/quota.ts';
+import { StepFailure } from '#domain/stepFailure.ts';
 import { instanceCountAllowed } from '#domain/topology.ts';
 import { Prisma } from '#generated/prisma/client.ts';
 import { minuteMs } from '#lib/durations.ts';
+import type { Transaction } from '#store/database.ts';
+import { answeringWithin } from './answered.ts';
 import { clusterIsReady, notOfCluster } from './blockers.ts';
+import { loadOneClusterFacts } from './clusterFacts.ts';
 import { clusterIdSchema } from './inputs.ts';
-import { defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';
+import { type CleanUpContext, defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';
 import { planRemove, removeInstance, removeStep } from './removeInstance.ts';
 import { planSurvey, planVerify, survey, surveyStep, verifyCluster, verifyStep } from './verifyCluster.ts';
 import { singleInstance } from './warnings.ts';
+
+const primaryAnswersWithinMs = 5000;
 
 const drainStep = ({ id }: Pick<InstanceFacts, 'id'>) => `drain:${id}`;
 
@@ -64,6 +70,11 @@ export const dropInstances = defineOperation<DropInstancesInput>({
     const { verified } = await step(verifyStep, (context) => verifyCluster(context, seen));
     return { instanceIds, verified };
   },
+  reopen: async (_change, { cluster }, _planned, { input }) => {
+    const [blocker] = leavingOf(cluster, input).flatMap((instance) => isNoLastCopy(cluster, instance));
+    if (blocker) throw blocker;
+  },
+  cleanUp: waitForThoseThatStay,
   lifecycle: { onSuccess: null, onFailure: null },
   pointOfNoReturn: null,
 });
@@ -98,7 +109,7 @@ function minimumRemains({ cluster, engine }: Facts, leaving: number): DomainErro
  * it is promoted, not dropped. In a synchronous cluster so may one that is not seen: the last acknowledged write is on one of them, and
  * nobody knows on which.
  */
-function isNoLastCopy(cluster: ClusterFacts, instance: InstanceFacts): DomainError[] {
+function isNoLastCopy(cluster: ClusterFacts, instance: InstanceFacts): InstanceStatusError[] {
   const { healthLevel, synchronous } = cluster;
   if (acceptsWrites(healthLevel)) return [];
   if (isFormerPrimary(cluster, instance)) {
@@ -108,17 +119,20 @@ function isNoLastCopy(cluster: ClusterFacts, instance: InstanceFacts): DomainErr
       'Go back to it (promoteInstance with FAILOVER and acceptDataLoss), promote another, or delete the cluster.';
     return [new InstanceStatusError(instance, `${why} ${wayOut}`)];
   }
-  if (synchronous && !isServing(instance) && hadServer(instance)) {
-    const unseen =
-      'In a synchronous cluster without a primary it may hold acknowledged writes that no other instance has.';
-    return [
-      new InstanceStatusError(instance, `${unseen} Bring it back, or promote another with acceptDataLoss first.`),
-    ];
+  if (mayServe(instance)) {
+    const why =
+      'While no instance is known to accept writes, one that serves may hold the only whole copy of the data.';
+    return [new InstanceStatusError(instance, `${why} Promote it, or drop those that do not serve.`)];
   }
-  if (!isServing(instance)) return [];
-  const why = 'While no instance is known to accept writes, one that serves may hold the only whole copy of the data.';
-  return [new InstanceStatusError(instance, `${why} Promote it, or drop those that do not serve.`)];
+  if (!synchronous || !hadServer(instance)) return [];
+  const unseen =
+    'In a synchronous cluster without a primary it may hold acknowledged writes that no other instance has.';
+  return [new InstanceStatusError(instance, `${unseen} Bring it back, or promote another with acceptDataLoss first.`)];
 }
+
+/** Also one that an operation works on, or failed on: its server may serve all the same. */
+const mayServe = (instance: InstanceFacts): boolean =>
+  isServing(instance) || isThere({ ...instance, activity: 'NONE' });
 
 const planDrain = (instance: InstanceFacts): PlannedStep => ({
   key: drainStep(instance),
@@ -134,13 +148,39 @@ async function drain(context: StepContext, id: string, leavingIds: readonly stri
   const { cluster, engine, setActivity } = context;
   const leaving = cluster.instances.find((instance) => instance.id === id);
   if (!leaving) return null;
-  await setActivity([leaving], 'DRAINING');
+  await setActivity([leaving], 'DRAINING', ({ tx }) => failIfLastCopy(tx, cluster.id, leaving));
   const rest = { ...context, cluster: withDeparting(cluster, leavingIds) };
   // Before it is fenced: where it cannot be let go, it must be able to come back.
   await engine.release(rest, leaving);
   if (!isServing(leaving)) await fence(context, leaving);
   await engine.leave(rest, leaving);
   await fence(context, leaving);
+  return null;
+}
+
+/**
+ * The primary may be gone since the drop was accepted. Judged under the cluster's lock, from its health as it has just been settled, and
+ * once more at each try: one that is restarted is back by then. As the instance was when the step began, since by now it is DRAINING.
+ */
+async function failIfLastCopy(tx: Transaction, clusterId: string, leaving: InstanceFacts): Promise<void> {
+  const now = await loadOneClusterFacts(tx, { id: clusterId });
+  const found = now?.instances.find(({ id }) => id === leaving.id);
+  if (!now || !found) return;
+  const [blocker] = isNoLastCopy(now, { ...found, status: leaving.status });
+  if (blocker) throw new StepFailure('LAST_COPY', blocker.message, { retryable: true });
+}
+
+/**
+ * Of a synchronous cluster: one that was being let go stays, so commits wait for it as before. Where the primary does not answer soon it
+ * may be lost, and a failover must not wait; it does what it was told when it is back.
+ */
+async function waitForThoseThatStay(context: CleanUpContext): Promise<null> {
+  const { cluster, engine } = context;
+  const primary = wantedPrimary(cluster);
+  if (!cluster.synchronous || !primary || !isThere(primary) || !cluster.instances.some(isDeparting)) return null;
+  const staying = cluster.instances.map((instance) => ({ ...instance, activity: 'NONE' as const }));
+  const patient = answeringWithin(context, () => primaryAnswersWithinMs);
+  await engine.applySynchronous({ ...patient, cluster: { ...cluster, instances: staying } });
   return null;
 }
 

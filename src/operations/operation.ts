@@ -85,7 +85,7 @@ export type CreationContext = {
 /** What an operation that ends badly takes back with. */
 export type CleanUpContext = Pick<
   StepContext,
-  'cluster' | 'provider' | 'backups' | 'operationId' | 'clock' | 'change' | 'setActivity' | 'signal'
+  keyof EngineContext | 'engine' | 'provider' | 'backups' | 'operationId' | 'clock' | 'change' | 'setActivity'
 >;
 
 /** Which cluster an operation is of: one that is there, or one whose rows it writes when it is accepted. */
@@ -158,6 +158,11 @@ export type OperationDefinition<Input> = {
    * operation ends all the same.
    */
   cleanUp?(context: CleanUpContext, ending: Ending): Promise<ClusterLifecycle | null>;
+  /**
+   * True: writes wait for it, so it does not wait until a worker has a place free that others took. Only for what ends soon: the places that
+   * are kept for such ones are few too. Left out: it waits its turn.
+   */
+  urgent?: boolean;
   /** What the cluster's life becomes when it ended well, and when it did not. Null: it stays. */
   lifecycle: { onSuccess: ClusterLifecycle | null; onFailure: ClusterLifecycle | null };
   /** The step from whose beginning on it can no longer be cancelled. Null: it can be cancelled to its end. */
@@ -168,6 +173,8 @@ export type OperationDefinition<Input> = {
    */
   outlastsDeadline?: boolean;
 };
+
+export const isUrgent = ({ urgent }: Pick<OperationDefinition<never>, 'urgent'>): boolean => urgent ?? false;
 
 /** Keeps the input's type while the definition is written. */
 export function defineOperation<Input>(definition: OperationDefinition<Input>): OperationDefinition<Input> {

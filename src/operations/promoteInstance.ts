@@ -19,6 +19,7 @@ export const promoteInstance = defineOperation<PromoteInstanceInput>({
   permission: 'cluster:promote',
   input: promotionInputSchema,
   deadlineMs: 30 * minuteMs,
+  urgent: true,
   subject: { kind: 'EXISTING', clusterId: ({ clusterId }) => clusterId },
   blockers: (facts) => [...clusterIsReady(facts.cluster, freeStatuses), ...somebodyIsFit(facts)],
   inputBlockers: ({ cluster, engine }, input) => {

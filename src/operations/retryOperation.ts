@@ -13,7 +13,7 @@ import { definitionOf } from './definitions.ts';
 import type { OperationDeps } from './deps.ts';
 import type { OperationError } from './ending.ts';
 import { lockCluster } from './lockCluster.ts';
-import type { Facts, OperationDefinition } from './operation.ts';
+import { type Facts, isUrgent, type OperationDefinition } from './operation.ts';
 import { recordOperationStatus } from './recordOperationStatus.ts';
 import { reopenAllSteps, reopenUnfinishedSteps } from './reopenSteps.ts';
 import { retryRefusal } from './retryRefusal.ts';
@@ -54,7 +54,7 @@ export async function retryOperation(
     recordOperationStatus(change, subject, [status, 'QUEUED']);
     await (anew ? reopenAllSteps : reopenUnfinishedSteps)(change, subject, steps);
     await settleStatuses(deps, change, clusterId);
-    await deps.jobs.sendOperation(tx, operationId, deadlineAt);
+    await deps.jobs.sendOperation(tx, { operationId, deadlineAt, urgent: isUrgent(definition) });
     return { operationId, clusterId };
   });
 }

@@ -1,3 +1,4 @@
+import { takingBackKey } from '#domain/takingBack.ts';
 import type { ClusterLifecycle } from '#generated/prisma/enums.ts';
 import { assertPresent } from '#lib/assertPresent.ts';
 import { endsBefore } from '#lib/endsBefore.ts';
@@ -28,15 +29,19 @@ export async function takeBack(
     run.waiting.note('taking back', 'what it made to be taken back');
     const cluster = assertPresent(await loadOneClusterFacts(deps.db, { id: operation.clusterId }), 'cluster');
     const change = changeBefore(limit, deps, run);
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(withinMs)]);
     const context = {
       cluster,
+      engine: assertPresent(deps.engines[cluster.engine], `engine ${cluster.engine}`),
+      send: deps.agents.sendTo({ operationId: operation.id, stepKey: takingBackKey(operation.attempt), signal }),
+      waitingFor: (what: string | null) => run.waiting.note('taking back', what),
       provider: assertPresent(deps.providers[cluster.provider], `provider ${cluster.provider}`),
       backups: deps.backups,
       operationId: operation.id,
       clock: deps.clock,
       change,
       setActivity: setActivityIn(deps, operation.clusterId, change),
-      signal: AbortSignal.any([stopping, AbortSignal.timeout(withinMs)]),
+      signal,
     };
     return await endsBefore(limit, definition.cleanUp(context, ending));
   } catch (error) {

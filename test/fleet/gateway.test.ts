@@ -145,6 +145,16 @@ describe('commands', () => {
     expect(await nextOf(again)).toMatchObject({ id: next.id });
   });
 
+  test('of an operation that takes back what it made are done all the same, until it has ended', async () => {
+    await world.db.operation.update({ where: { id: world.operation.id }, data: { ending: { status: 'CANCELLED' } } });
+    const { id } = await createCommand(world, world.first.id, 'awaitSynchronous');
+    await world.db.agentCommand.update({ where: { id }, data: { stepKey: takingBackKey(1) } });
+    const commands = firstAgent().commands();
+    expect(await nextOf(commands)).toMatchObject({ id, kind: 'awaitSynchronous' });
+    await world.db.operation.update({ where: { id: world.operation.id }, data: { finishedAt: new Date() } });
+    expect(await nextOf(commands)).toMatchObject({ id, kind: 'withdraw' });
+  });
+
   test('of an ended operation are withdrawn, not delivered', async () => {
     const abandoned = await createCommand(world, world.first.id, 'abandoned');
     await world.db.operation.update({ where: { id: world.operation.id }, data: { finishedAt: new Date() } });

@@ -2,9 +2,11 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { toGlobalId } from '#graphql/globalId.ts';
 import { accept } from '#operations/accept.ts';
 import { backupCluster } from '#operations/backupCluster.ts';
+import { deleteBackup } from '#operations/deleteBackup.ts';
 import type { OperationDefinition } from '#operations/operation.ts';
 import { promoteInstance } from '#operations/promoteInstance.ts';
 import { rejoinInstance } from '#operations/rejoinInstance.ts';
+import { restoreCluster } from '#operations/restoreCluster.ts';
 import { runOperation } from '#operations/runOperation.ts';
 import { settleCluster } from '#operations/settleCluster.ts';
 import { verifyBackup } from '#operations/verifyBackup.ts';
@@ -72,17 +74,59 @@ test('a promotion is told with both primaries', async () => {
   });
 });
 
+/** A completed backup of the cluster, by its id in the store. */
+async function backedUp(): Promise<string> {
+  const { deps } = world.operations;
+  const input = { clusterId: cluster.clusterId, name: 'nightly' };
+  const { operationId } = await accept(deps, cluster.actor, backupCluster, input, once);
+  await runOperation(deps, operationId, never);
+  return (await deps.db.backup.findUniqueOrThrow({ where: { operationId } })).id;
+}
+
+test('a backup is told with its parts', async () => {
+  const input = { clusterId: cluster.clusterId, name: 'nightly' };
+  const selection = '... on ClusterBackedUp { backup { name status parts { instanceName status dataBytes } } }';
+  const part = { status: 'COMPLETED', dataBytes: '1000' };
+  expect(await resultOf(backupCluster, input, selection)).toEqual({
+    ...{ kind: 'BACKUP_CLUSTER', status: 'SUCCEEDED', error: null },
+    result: {
+      __typename: 'ClusterBackedUp',
+      backup: {
+        ...{ name: 'nightly', status: 'COMPLETED' },
+        parts: [
+          { instanceName: 'orders-1', ...part },
+          { instanceName: 'orders-2', ...part },
+        ],
+      },
+    },
+  });
+});
+
+test('a restore is told with the new primary and with those that it had to copy', async () => {
+  const input = { name: 'copy', backupId: await backedUp() };
+  const selection =
+    '... on ClusterRestored { primary { name role cluster { name } } seededAgain { instance { name } reason } }';
+  expect(await resultOf(restoreCluster, input, selection)).toEqual({
+    ...{ kind: 'RESTORE_CLUSTER', status: 'SUCCEEDED', error: null },
+    result: {
+      __typename: 'ClusterRestored',
+      primary: { name: 'copy-1', role: 'PRIMARY', cluster: { name: 'copy' } },
+      seededAgain: [],
+    },
+  });
+});
+
+test('a backup that was deleted is told by its record', async () => {
+  const input = { clusterId: cluster.clusterId, backupId: await backedUp() };
+  expect(await resultOf(deleteBackup, input, '... on BackupDeleted { backup { name status } }')).toEqual({
+    ...{ kind: 'DELETE_BACKUP', status: 'SUCCEEDED', error: null },
+    result: { __typename: 'BackupDeleted', backup: { name: 'nightly', status: 'DELETED' } },
+  });
+});
+
 test('a backup that was verified is told with those that its restore had to copy', async () => {
-  const { deps, machines } = world.operations;
-  const taken = await accept(
-    deps,
-    cluster.actor,
-    backupCluster,
-    { clusterId: cluster.clusterId, name: 'nightly' },
-    once,
-  );
-  await runOperation(deps, taken.operationId, never);
-  const { id: backupId } = await deps.db.backup.findUniqueOrThrow({ where: { operationId: taken.operationId } });
+  const { machines } = world.operations;
+  const backupId = await backedUp();
   const { follow } = machines.engine;
   machines.engine.follow = async (...call) => {
     await follow(...call);

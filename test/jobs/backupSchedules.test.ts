@@ -48,3 +48,19 @@ test('a backup that cannot be taken is tried again until its last attempt, and i
   await expect.poll(() => attempts, { timeout: 20_000 }).toEqual([false, false, true]);
   expect(ids.size).toBe(1);
 });
+
+test('a schedule that comes due has the backup of its cluster taken, and of no other', async () => {
+  const { jobs } = await queue();
+  const [due, later] = ['01a20482-0000-7000-8000-000000000001', '01a20482-0000-7000-8000-000000000002'];
+  await jobs.ensureBackupSchedules([
+    // With seconds, which a policy cannot have: the queue looks for what is due every half minute.
+    { clusterId: due, schedule: '* * * * * *' },
+    { clusterId: later, schedule: '0 0 29 2 *' },
+  ]);
+  const given: { clusterId: string; last: boolean }[] = [];
+  await jobs.workBackups(async ({ clusterId }, { last }) => {
+    given.push({ clusterId, last });
+  });
+  await expect.poll(() => given[0], { timeout: 60_000 }).toEqual({ clusterId: due, last: false });
+  expect(new Set(given.map(({ clusterId }) => clusterId))).toEqual(new Set([due]));
+}, 90_000);

@@ -2,22 +2,25 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createJobs, type Jobs } from '#jobs/jobs.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 
 /** The least silence after which the queue itself takes a worker for dead, in milliseconds. */
 const heartbeatMs = 10_000;
 
-async function queue(): Promise<{ store: TestDatabase; jobs: Jobs; send(operationId: string): Promise<void> }> {
+type Send = (operationId: string, how?: { urgent: boolean }) => Promise<void>;
+
+async function queue(): Promise<{ store: TestDatabase; jobs: Jobs; send: Send }> {
   const store = await createTestDatabase();
   onTestFinished(() => store.close());
   const jobs = await openJobs(store);
-  const deadline = new Date(Date.now() + 60_000);
+  const deadlineAt = new Date(Date.now() + 60_000);
   return {
     store,
     jobs,
-    send: (operationId) => store.db.$transaction((tx) => jobs.sendOperation(tx, operationId, deadline)),
+    send: (operationId, { urgent } = { urgent: false }) =>
+      store.db.$transaction((tx) => jobs.sendOperation(tx, { operationId, deadlineAt, urgent })),
   };
 }
 
@@ -64,9 +67,9 @@ test('reclaim hands the job of a worker that died on at once, long before its si
 test('a job is only there if its transaction is committed, and a handler that throws gets it again', async () => {
   const { store, jobs, send } = await queue();
   const lost = crypto.randomUUID();
-  const deadline = new Date(Date.now() + 60_000);
+  const deadlineAt = new Date(Date.now() + 60_000);
   const undone = store.db.$transaction(async (tx) => {
-    await jobs.sendOperation(tx, lost, deadline);
+    await jobs.sendOperation(tx, { operationId: lost, deadlineAt, urgent: false });
     throw new Error('undone');
   });
   await expect(undone).rejects.toThrow('undone');
@@ -86,8 +89,9 @@ test('a job is only there if its transaction is committed, and a handler that th
 test('one run has an hour at least, though the deadline of its operation has passed or is near', async () => {
   const { store, jobs } = await queue();
   const sent = async (deadline: number) => {
-    const operationId = crypto.randomUUID();
-    await store.db.$transaction((tx) => jobs.sendOperation(tx, operationId, new Date(deadline)));
+    const operation = { operationId: crypto.randomUUID(), deadlineAt: new Date(deadline), urgent: false };
+    const { operationId } = operation;
+    await store.db.$transaction((tx) => jobs.sendOperation(tx, operation));
     const [job] = await store.db.$queryRaw<{ seconds: number }[]>`
       SELECT expire_seconds AS seconds FROM pgboss.job WHERE data->>'operationId' = ${operationId}`;
     return job?.seconds;
@@ -95,4 +99,46 @@ test('one run has an hour at least, though the deadline of its operation has pas
   expect(await sent(0)).toBe(3600);
   expect(await sent(Date.now() + 60_000)).toBe(3600);
   expect(await sent(Date.now() + 6 * 3_600_000)).toBeGreaterThan(6 * 3600);
+});
+
+describe('while every worker is held by an operation that takes long', () => {
+  /** Such a worker, and whom it has given a hand since. */
+  async function busyQueue() {
+    const { store, jobs, send } = await queue();
+    const held = crypto.randomUUID();
+    const ended = Promise.withResolvers<void>();
+    onTestFinished(() => ended.resolve());
+    const given: string[] = [];
+    await jobs.workOperations(async ({ operationId }) => {
+      given.push(operationId);
+      if (operationId === held) await ended.promise;
+    });
+    await send(held);
+    await expect.poll(() => given, { timeout: 10_000 }).toEqual([held]);
+    return { store, jobs, send, ended, told: () => given.slice(1) };
+  }
+
+  test('one that is urgent runs at once, and one that is not waits', async () => {
+    const { send, ended, told } = await busyQueue();
+    const [waiting, urgent, next] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
+    await send(waiting);
+    await send(urgent, { urgent: true });
+    await expect.poll(told, { timeout: 10_000 }).toEqual([urgent]);
+    await send(next, { urgent: true });
+    await expect.poll(told, { timeout: 10_000 }).toEqual([urgent, next]);
+    ended.resolve();
+    await expect.poll(told, { timeout: 10_000 }).toEqual([urgent, next, waiting]);
+  });
+
+  test('one that waits runs at once when it is hastened, and alone', async () => {
+    const { store, jobs, send, told } = await busyQueue();
+    const [one, other] = [crypto.randomUUID(), crypto.randomUUID()];
+    await send(one);
+    await send(other);
+    await store.db.$transaction((tx) => jobs.hasten(tx, other));
+    await expect.poll(told, { timeout: 10_000 }).toEqual([other]);
+    await expect.poll(() => jobs.knows(other)).toBe(false);
+    expect(await jobs.knows(one)).toBe(true);
+    expect(told()).toEqual([other]);
+  });
 });

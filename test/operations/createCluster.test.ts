@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AcceptOptions, accept } from '#operations/accept.ts';
-import { createCluster } from '#operations/createCluster.ts';
+import { type CreateClusterInput, createCluster } from '#operations/createCluster.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
 
 const once: AcceptOptions = { idempotencyKey: null, expectedVersion: null };
@@ -139,5 +140,53 @@ describe('createCluster', () => {
       code: 'FORBIDDEN',
       requiredRole: 'OPERATOR',
     });
+  });
+});
+
+describe('what speaks against a creation', () => {
+  const small = { cpuMillis: 1000, memoryMiB: 512, storageGiB: 10 };
+  const large = { ...small, memoryMiB: 1024 };
+  const sizes = fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc.integer({ min: 0, max: 18 }).map((count) => Array.from({ length: count }, () => small)),
+    },
+    fc.array(fc.constantFrom(small, large), { minLength: 1, maxLength: 18 }),
+  );
+  const anyInput = fc.record({
+    name: fc.constantFrom('taken', 'free', 'once-taken', 'of-another'),
+    engine: fc.constantFrom('fake', 'fake', 'fake', 'toString'),
+    engineVersion: fc.constantFrom(null, '2', '1', '9'),
+    instances: sizes.map((all) => all.map((size) => ({ size }))),
+  });
+
+  test('is all of it, and nothing else: an engine or version that is not there, their number and sizes, their name', async () => {
+    const { deps } = grove;
+    const actor = await grove.createActor();
+    const create = async (asking: typeof actor, name: string) =>
+      (await accept(deps, asking, createCluster, { name, engine: 'fake', instanceCount: 1 }, once)).clusterId;
+    await create(actor, 'taken');
+    await create(await grove.createActor(), 'of-another');
+    const gone = await create(actor, 'once-taken');
+    await deps.db.cluster.update({ where: { id: gone }, data: { lifecycle: 'DELETED', deletedAt: new Date() } });
+    const context = { projectId: actor.projectId, engines: deps.engines, providerName: 'fake', secrets: deps.secrets };
+    const { subject } = createCluster;
+    if (subject.kind !== 'NEW') throw new Error('createCluster makes a new cluster');
+    const codesOf = async (input: CreateClusterInput) =>
+      (await deps.db.$transaction(async (tx) => subject.blockers?.(tx, context, input)))?.map(({ code }) => code);
+    await fc.assert(
+      fc.asyncProperty(anyInput, async (input) => {
+        const { name, engine, engineVersion, instances } = input;
+        const isKnown = engine === 'fake';
+        const isThere = isKnown && (engineVersion === null || engineVersion === '2');
+        const fits =
+          instances.length >= 1 && instances.length <= 16 && new Set(instances.map(({ size }) => size)).size === 1;
+        expect(await codesOf(input)).toEqual([
+          ...(isThere ? [] : ['ENGINE_UNAVAILABLE']),
+          ...(isKnown && !fits ? ['TOPOLOGY'] : []),
+          ...(name === 'taken' ? ['NAME_TAKEN'] : []),
+        ]);
+      }),
+    );
   });
 });

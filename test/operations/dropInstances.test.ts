@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { isDeparting } from '#domain/instanceStatus.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import { accept } from '#operations/accept.ts';
 import { addInstances } from '#operations/addInstances.ts';
@@ -8,7 +9,16 @@ import { retryOperation } from '#operations/retryOperation.ts';
 import { runOperation } from '#operations/runOperation.ts';
 import { settleCluster } from '#operations/settleCluster.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
-import { activeCluster, clusterOf, eventsOf, never, once, operationOf, type TestCluster } from './clusterWorld.ts';
+import {
+  activeCluster,
+  clusterOf,
+  eventsOf,
+  losePrimary,
+  never,
+  once,
+  operationOf,
+  type TestCluster,
+} from './clusterWorld.ts';
 
 let grove: TestOperations;
 beforeAll(async () => {
@@ -77,7 +87,7 @@ describe('an instance of a synchronous cluster that may have acknowledged what n
       status: 'FAILED',
       error: { code: 'WRITES_NOT_COVERED' },
     });
-    expect(calls).toEqual(['release orders-3']);
+    expect(calls).toEqual(['release orders-3', 'synchronous true']);
     expect(await tokenOf()).toEqual(token);
     grove.machines.interfere(async () => {});
     await retryOperation(grove.deps, subject.actor, { operationId });
@@ -90,6 +100,109 @@ describe('an instance of a synchronous cluster that may have acknowledged what n
       'stop orders-3',
       'destroy orders-3',
     ]);
+  });
+});
+
+test('a drop that is cancelled while one is let go has commits wait for it again', async () => {
+  const subject = await activeCluster(grove, 3);
+  await grove.deps.db.cluster.update({ where: { id: subject.clusterId }, data: { synchronous: true } });
+  const ids = await idsOf(subject, 'orders-3');
+  const { operationId } = await drop(subject, ids);
+  const { engine } = grove.machines;
+  const { applySynchronous } = engine;
+  const waitedFor: string[][] = [];
+  engine.applySynchronous = async (context) => {
+    await applySynchronous(context);
+    waitedFor.push(context.cluster.instances.filter((it) => !isDeparting(it)).map(({ name }) => name));
+  };
+  onTestFinished(() => {
+    engine.applySynchronous = applySynchronous;
+    grove.machines.interfere(async () => {});
+  });
+  grove.machines.interfere(async (made, signal) => {
+    if (made !== 'release orders-3') return;
+    await cancelOperation(grove.deps, subject.actor, { operationId });
+    await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  });
+  await runOperation(grove.deps, operationId, never);
+  expect(await operationOf(grove, operationId)).toMatchObject({ status: 'CANCELLED' });
+  expect(waitedFor).toEqual([['orders-1', 'orders-2', 'orders-3']]);
+  expect(grove.machines.calls.at(-1)).toBe('synchronous true');
+});
+
+describe('an instance that may have the only copy of the data', () => {
+  beforeAll(() => {
+    const { engine } = grove.machines;
+    const { health } = engine;
+    engine.health = (cluster) => {
+      const writes = cluster.instances.some(({ name, observation }) => name === 'orders-1' && observation?.serving);
+      return writes ? health(cluster) : { level: 'DOWN', reasons: [] };
+    };
+    return () => {
+      engine.health = health;
+    };
+  });
+
+  const lastCopy = { code: 'INSTANCE_STATUS', message: expect.stringContaining('the only whole copy') };
+
+  test.each([
+    ['synchronous', 'release orders-2', true],
+    ['asynchronous', 'leave orders-2', false],
+  ])(
+    'is dropped neither anew nor by a retry once the primary is gone, in a cluster that is %s',
+    async (_what, call, synchronous) => {
+      const subject = await activeCluster(grove, 3);
+      await grove.deps.db.cluster.update({ where: { id: subject.clusterId }, data: { synchronous } });
+      grove.machines.interfere(async (made) => {
+        if (made === call) throw new StepFailure('NOT_NOW', 'It cannot leave now.');
+      });
+      const ids = await idsOf(subject, 'orders-2');
+      const { operationId } = await dropped(subject, ids);
+      grove.machines.interfere(async () => {});
+      expect(await operationOf(grove, operationId)).toMatchObject({ status: 'FAILED', error: { code: 'NOT_NOW' } });
+      await losePrimary(grove, subject);
+      await expect(drop(subject, ids)).rejects.toMatchObject(lastCopy);
+      await expect(retryOperation(grove.deps, subject.actor, { operationId })).rejects.toMatchObject(lastCopy);
+      expect(await operationOf(grove, operationId)).toMatchObject({ status: 'FAILED' });
+
+      const [primary = ''] = await idsOf(subject, 'orders-1');
+      await grove.machines.observe(primary, { role: 'PRIMARY' });
+      await settleCluster(grove.deps, subject.clusterId);
+      await retryOperation(grove.deps, subject.actor, { operationId });
+      await runOperation(grove.deps, operationId, never);
+      expect(await operationOf(grove, operationId)).toMatchObject({ status: 'SUCCEEDED' });
+    },
+  );
+
+  test('is not touched where the primary is lost after the drop was accepted', async () => {
+    const subject = await activeCluster(grove, 2);
+    const { operationId } = await drop(subject, await idsOf(subject, 'orders-2'));
+    const before = grove.machines.calls.length;
+    const [primary = ''] = await idsOf(subject, 'orders-1');
+    // Reported, and judged by nobody yet.
+    await grove.machines.observe(primary, { serving: false, role: 'PRIMARY' });
+    await runOperation(grove.deps, operationId, never);
+    expect(await operationOf(grove, operationId)).toMatchObject({
+      status: 'FAILED',
+      error: { code: 'LAST_COPY', step: 'drain orders-2', message: expect.stringContaining('the only whole copy') },
+    });
+    expect(grove.machines.calls.slice(before)).toEqual([]);
+    const { instances } = await clusterOf(grove, subject.clusterId);
+    expect(instances.at(-1)).toMatchObject({ name: 'orders-2', status: 'ACTIVE', agentTokenHash: expect.anything() });
+  });
+
+  test('leaves as soon as the primary is back', async () => {
+    const subject = await activeCluster(grove, 2);
+    const { operationId } = await drop(subject, await idsOf(subject, 'orders-2'));
+    const [primary = ''] = await idsOf(subject, 'orders-1');
+    await grove.machines.observe(primary, { serving: false, role: 'PRIMARY' });
+    const deps = { ...grove.deps, timing: { ...grove.deps.timing, stepRetryMs: 500 } };
+    const running = runOperation(deps, operationId, never);
+    const drain = async () => (await operationOf(grove, operationId)).steps.find(({ key }) => key.startsWith('drain'));
+    await expect.poll(drain).toMatchObject({ failures: 1 });
+    await grove.machines.observe(primary, { role: 'PRIMARY' });
+    await running;
+    expect(await operationOf(grove, operationId)).toMatchObject({ status: 'SUCCEEDED' });
   });
 });
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { acceptsWrites } from '#domain/clusterStatus.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import { isBeingWorkedOn, isServing } from '#domain/instanceStatus.ts';
+import { isBeingWorkedOn } from '#domain/instanceStatus.ts';
 import { isFormerPrimary } from '#domain/promotion.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { ClusterStatus, HealthLevel, InstanceActivity, InstanceStatus } from '#generated/prisma/enums.ts';
@@ -95,6 +95,8 @@ function refusals<Input>(definition: OperationDefinition<Input>, cluster: Cluste
 }
 
 const serves = ({ status }: ClusterFacts) => status === 'ACTIVE' || status === 'DEGRADED';
+const mayServe = ({ status, observation }: InstanceFacts) =>
+  status === 'ACTIVE' || (status !== 'UNREACHABLE' && observation?.serving === true);
 const isFree = (cluster: ClusterFacts) => serves(cluster) || cluster.status === 'DOWN';
 
 describe('what speaks against a change of the instances', () => {
@@ -134,7 +136,7 @@ describe('what speaks against a change of the instances', () => {
           leaving.length === instanceIds.length &&
           !instanceIds.some((id) => primaries.includes(id)) &&
           (acceptsWrites(cluster.healthLevel) ||
-            !leaving.some((instance) => isServing(instance) || isFormerPrimary(cluster, instance)));
+            !leaving.some((instance) => mayServe(instance) || isFormerPrimary(cluster, instance)));
         expect(codes.length === 0).toBe(accepted);
         if (leaving.length < instanceIds.length && isFree(cluster) && cluster.instances.length > 1)
           expect(codes).toEqual(['NOT_FOUND']);

@@ -29,11 +29,17 @@ export type TestOperations = {
 };
 
 /** Everything that operations need: a real store and job queue, and machines that are fake. */
-export async function createTestOperations({ working = true }: { working?: boolean } = {}): Promise<TestOperations> {
+export async function createTestOperations({
+  working = true,
+  concurrency = 4,
+}: {
+  working?: boolean;
+  concurrency?: number;
+} = {}): Promise<TestOperations> {
   const { db, url, close: closeDatabase } = await createTestDatabase();
   const logger = pino({ level: 'silent' });
   const bus = createInProcessBus();
-  const jobs = await createJobs({ url, logger, concurrency: 4 });
+  const jobs = await createJobs({ url, logger, concurrency });
   const directory = await mkdtemp(join(tmpdir(), 'grove-test-backups-'));
   const place = { kind: 'DIRECTORY', path: directory } as const;
   const backups = { place, store: openBackupStore({ place, credentials: null }) };

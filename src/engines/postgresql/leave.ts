@@ -1,5 +1,6 @@
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import { isServing } from '#domain/instanceStatus.ts';
+import { hasServer, isServing } from '#domain/instanceStatus.ts';
+import { isThere } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { EngineContext } from '../engine.ts';
 import { applySynchronous } from './applySynchronous.ts';
@@ -28,10 +29,18 @@ export async function leave(context: EngineContext, leaving: InstanceFacts): Pro
  */
 export async function release(context: EngineContext, leaving: InstanceFacts): Promise<void> {
   const { cluster, send } = context;
-  if (!cluster.synchronous || !isServing(primaryOf(cluster))) return;
+  if (!cluster.synchronous) return;
+  const primary = primaryOf(cluster);
+  if (!isServing(primary) && !isThere(primary)) {
+    if (!hasServer(leaving)) return;
+    throw notCovered(
+      cluster,
+      leaving,
+      'it may have acknowledged writes that no other has, and the primary does not serve.',
+    );
+  }
   const rest = cluster.instances.filter(({ id }) => id !== leaving.id);
   await applySynchronous({ ...context, cluster: { ...cluster, instances: rest } });
-  const primary = primaryOf(cluster);
   const { reached } = await send<PostgresqlCommands, 'awaitSynchronous'>(primary, 'awaitSynchronous', {
     withinMs: reachesWithinMs,
   });
@@ -39,11 +48,14 @@ export async function release(context: EngineContext, leaving: InstanceFacts): P
   const staying = cluster.instances.map((instance) => ({ ...instance, activity: 'NONE' as const }));
   await applySynchronous({ ...context, cluster: { ...cluster, instances: staying } });
   const why = `no other replica has what it may have acknowledged, ${reachesWithinMs / 1000} s after commits stopped waiting for it.`;
-  throw new StepFailure(
-    'WRITES_NOT_COVERED',
-    `${leaving.name} cannot leave the synchronous cluster "${cluster.name}": ${why} Bring another replica back first, or set synchronous to false.`,
-  );
+  throw notCovered(cluster, leaving, `${why} Bring another replica back first, or set synchronous to false.`);
 }
+
+const notCovered = (cluster: ClusterFacts, leaving: InstanceFacts, why: string): StepFailure =>
+  new StepFailure(
+    'WRITES_NOT_COVERED',
+    `${leaving.name} cannot leave the synchronous cluster "${cluster.name}": ${why}`,
+  );
 
 /** Slots that the primary was last seen to have for instances that are gone. */
 export function abandonedSlots({ instances }: ClusterFacts, { observation }: InstanceFacts): string[] {

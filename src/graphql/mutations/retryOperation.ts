@@ -5,6 +5,7 @@ import {
   NotFoundError,
   OperationNotRetryableError,
 } from '#domain/errors.ts';
+import { InstanceStatusError } from '#domain/instanceErrors.ts';
 import { retryOperation } from '#operations/retryOperation.ts';
 import { builder } from '../builder.ts';
 import { requireActor } from '../errors.ts';
@@ -20,7 +21,8 @@ builder.mutationField('retryOperation', (t) =>
     type: RetryOperationPayload,
     description:
       'Runs an operation that failed or was cancelled again, from the step that did not succeed. A promotion that gave everything back ' +
-      'begins with its first step, and is refused where it would be refused now.',
+      'begins with its first step, and is refused where it would be refused now. Instances that may hold the only whole copy of the data ' +
+      'are not dropped by a retry either.',
     errors: {
       types: [
         NotFoundError,
@@ -28,6 +30,7 @@ builder.mutationField('retryOperation', (t) =>
         ClusterBusyError,
         ClusterStatusError,
         ...promotionRefusals,
+        InstanceStatusError,
         ForbiddenError,
       ],
     },

@@ -6,6 +6,7 @@ import { abandonedSlots, leave, release } from '#engines/postgresql/leave.ts';
 import { restartOrder } from '#engines/postgresql/restart.ts';
 import { slotName } from '#engines/postgresql/slotName.ts';
 import type { InstanceStatus } from '#generated/prisma/enums.ts';
+import { assertPresent } from '#lib/assertPresent.ts';
 
 const [first, second, third, gone] = [1, 2, 3, 4].map((n) => `01a20386-7795-70c0-a9fb-97c95670300${n}`) as [
   string,
@@ -73,6 +74,29 @@ describe('an instance that leaves a PostgreSQL cluster', () => {
 
     test('goes once a replica that stays has what it may have acknowledged', async () => {
       expect(await sent(cluster, instance(second, 'DRAINING'), { call: release })).toEqual([shortened, covered]);
+    });
+
+    test.each([
+      ['DOWN', [[first, 'setSynchronous', shortened[2]], covered]],
+      ['ERROR', [[first, 'setSynchronous', shortened[2]], covered]],
+    ] as const)('goes by what the primary’s server does, not by its status, as here %s', async (status, commands) => {
+      const [, ...replicas] = cluster.instances;
+      const instances = [instance(first, status), ...replicas];
+      expect(await sent({ ...cluster, instances }, instance(second, 'DRAINING'), { call: release })).toEqual(commands);
+    });
+
+    test('stays while the primary does not serve, which alone could tell, unless it has never had a server', async () => {
+      const primary = instance(first, 'DOWN');
+      const down = { ...primary, observation: { ...assertPresent(primary.observation, 'it'), serving: false } };
+      const [, ...replicas] = cluster.instances;
+      const gone = { ...cluster, instances: [down, ...replicas] };
+      const leaving = instance(second, 'DRAINING');
+      const served = {
+        ...leaving,
+        observation: { ...assertPresent(leaving.observation, 'it'), role: 'REPLICA' as const },
+      };
+      expect(await sent(gone, served, { call: release })).toEqual(['WRITES_NOT_COVERED']);
+      expect(await sent(gone, leaving, { call: release })).toEqual([]);
     });
 
     test('stays where none has: commits wait for it again, and its slot is kept', async () => {
