@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { agentCloseCodes } from '#agent/protocol.ts';
+import { takingBackKey } from '#domain/takingBack.ts';
 import { createDatabase } from '#store/database.ts';
 import {
   type Agent,
