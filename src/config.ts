@@ -4,8 +4,8 @@ import type { StoreSettings } from '#backups/storeSettings.ts';
 import { canonicalCidr, isLoopbackNetwork } from '#domain/cidr.ts';
 import { limits } from '#domain/limits.ts';
 import type { QuotaLimits } from '#domain/quota.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 
 const seconds = (fallback: number) => z.coerce.number('must be a number').positive('must be above 0').default(fallback);
 

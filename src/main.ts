@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
 
 const commands = ['all', 'api', 'worker', 'agent'] as const;
 type Command = (typeof commands)[number];
@@ -57,7 +57,10 @@ async function readArguments() {
 async function readCommand([name = 'all', ...rest]: readonly string[]): Promise<Command> {
   const command = commands.find((known) => known === name);
   if (command && rest.length === 0) return command;
-  const [{ cliNouns }, { nearestWord }] = await Promise.all([import('#cli/nouns.ts'), import('#lib/nearestWord.ts')]);
+  const [{ cliNouns }, { nearestWord }] = await Promise.all([
+    import('#cli/nouns.ts'),
+    import('#lib/values/nearestWord.ts'),
+  ]);
   const meant = command ? null : nearestWord(name, [...commands, ...cliNouns]);
   const suggestion = meant === null ? '' : ` Did you mean ${meant}?`;
   throw new StartupError(`There is no command "${[name, ...rest].join(' ')}".${suggestion} See grove --help.`);

@@ -1,6 +1,6 @@
 import { beginLean } from '#agent/leanProcess.ts';
 import { runAgent } from '#agent/runAgent.ts';
-import { createLogger } from '#lib/logger.ts';
+import { createLogger } from '#lib/log/logger.ts';
 
 type Host = {
   directory: string;

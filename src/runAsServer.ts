@@ -1,4 +1,4 @@
-import { createLogger, type Logger } from '#lib/logger.ts';
+import { createLogger, type Logger } from '#lib/log/logger.ts';
 import { type App, type Mode, startApp } from './app.ts';
 import { loadConfig } from './config.ts';
 

@@ -114,6 +114,14 @@ describe('the architecture', () => {
     expect(verbs.map((file) => basename(file)).filter((name) => !known.has(name))).toEqual([]);
   });
 
+  test('has small rooms in `lib`, and nothing that stands between them', () => {
+    const rooms = Map.groupBy(
+      files.filter((file) => folderOf(file) === 'lib'),
+      dirname,
+    );
+    expect([...rooms].filter(([room, inIt]) => room === 'lib' || inIt.length > 10)).toEqual([]);
+  });
+
   test('reads the environment in one place and ends the process in one place', () => {
     const having = (pattern: RegExp) => files.filter((file) => pattern.test(text.get(file) ?? ''));
     expect(having(/process\.env\b/)).toEqual(['main.ts']);

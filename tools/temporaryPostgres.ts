@@ -1,9 +1,9 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { embeddedPostgresBinaries } from '#lib/embeddedPostgresBinaries.ts';
-import { createLogger } from '#lib/logger.ts';
-import { serverUser } from '#lib/serverUser.ts';
+import { serverUser } from '#lib/host/serverUser.ts';
+import { createLogger } from '#lib/log/logger.ts';
+import { embeddedPostgresBinaries } from '#lib/postgres/embeddedPostgresBinaries.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#store/embeddedPostgres.ts';
 
 /** Nothing in it needs to survive the machine. */

@@ -1,6 +1,6 @@
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { processIdentity, processIsRunning } from '#lib/processes.ts';
+import { processIdentity, processIsRunning } from '#lib/host/processes.ts';
 
 /** Names the one agent of an instance directory. */
 const agentLockFile = 'agent.lock';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { replaceFile } from '#lib/replaceFile.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
 import type { CommandOutcome } from './protocol.ts';
 
 const kept = 200;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { CommandFailure, type InstanceSide } from '#engines/instanceSide.ts';
-import type { Logger } from '#lib/logger.ts';
-import { systemFault } from '#lib/systemFault.ts';
+import { systemFault } from '#lib/faults/systemFault.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import type { CommandRecord } from './commandRecord.ts';
 import { openStore } from './openStore.ts';
 import { type AgentCommand, type CommandError, type CommandOutcome, storeCredentialsName } from './protocol.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Observation } from '#domain/observation.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { readAssignment, readControlUrls } from './assignment.ts';
 import { type Closing, type ControlConnection, openControlConnection } from './controlConnection.ts';
 import { type AgentCommand, agentCloseCodes, type CommandOutcome } from './protocol.ts';

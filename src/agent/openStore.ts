@@ -1,7 +1,7 @@
 import type { BackupStore } from '#backups/backupStore.ts';
 import type { S3Credentials, StorePlace } from '#backups/storeSettings.ts';
 import { CommandFailure } from '#engines/instanceSide.ts';
-import type { JsonObject } from '#lib/json.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 
 /** The backup store that a command names, with the credentials that came with it. Loaded when a command needs it: few ever do. */
 export async function openStore({ store }: JsonObject, credentials: string | undefined): Promise<BackupStore> {

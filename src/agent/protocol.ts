@@ -1,5 +1,5 @@
 import type { InstanceSize } from '#domain/facts.ts';
-import type { Json, JsonObject } from '#lib/json.ts';
+import type { Json, JsonObject } from '#lib/values/json.ts';
 
 /** Path of the agents' WebSocket on the control plane (graphql-transport-ws). */
 export const agentPath = '/agent';

@@ -1,5 +1,5 @@
 import type { InstanceSide } from '#engines/instanceSide.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import type { ControlLink } from './controlLink.ts';
 
 const everyMs = 2000;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { InstanceHost, InstanceSide } from '#engines/instanceSide.ts';
 import { createInstanceSide } from '#engines/instanceSides.ts';
 import { findPostgresqlToolchain, type ToolchainOptions } from '#engines/postgresql/toolchain.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import { takeAgentLock } from './agentLock.ts';
 import { readAssignment } from './assignment.ts';
 import { CommandRecord } from './commandRecord.ts';

@@ -1,5 +1,5 @@
 import type { Actor } from '#domain/actor.ts';
-import type { Clock } from '#lib/clock.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { ReadDatabase } from '#store/database.ts';
 import { generateApiKey, parseApiKey, secretMatches } from './apiKey.ts';
 

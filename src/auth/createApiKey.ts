@@ -6,7 +6,7 @@ import { plainText } from '#domain/plainText.ts';
 import { requirePermission } from '#domain/requirePermission.ts';
 import type { Bus } from '#events/bus.ts';
 import { transact } from '#events/transact.ts';
-import type { Clock } from '#lib/clock.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { Database } from '#store/database.ts';
 import { generateApiKey } from './apiKey.ts';
 

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createReadStream, type Dirent } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { syncPath } from '#lib/syncPath.ts';
-import { systemFault } from '#lib/systemFault.ts';
+import { systemFault } from '#lib/faults/systemFault.ts';
+import { syncPath } from '#lib/files/syncPath.ts';
 import { assertKey, type BackupStore, BackupStoreError, type StoredFile, StoredFileMissing } from './backupStore.ts';
 
 /** Ends the name of a file in the making. No key ends so. */

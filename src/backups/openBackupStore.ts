@@ -1,4 +1,4 @@
-import { assertNever } from '#lib/assertNever.ts';
+import { assertNever } from '#lib/values/assertNever.ts';
 import type { BackupStore } from './backupStore.ts';
 import { createDirectoryStore } from './directoryStore.ts';
 import { createS3Store } from './s3Store.ts';

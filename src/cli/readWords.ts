@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { nearestWord } from '#lib/nearestWord.ts';
+import { nearestWord } from '#lib/values/nearestWord.ts';
 import type { Option } from './command.ts';
 
 type Known = Readonly<Record<string, Pick<Option, 'type' | 'multiple' | 'short' | 'value'>>>;

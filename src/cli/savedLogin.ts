@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { replaceFile } from '#lib/replaceFile.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
 import { CliError } from './cliError.ts';
 import type { CliHost } from './cliHost.ts';
 import { isApiKey } from './oneApiKey.ts';

@@ -1,4 +1,4 @@
-import { counted } from '#lib/counted.ts';
+import { counted } from '#lib/values/counted.ts';
 import { DomainError } from './errors.ts';
 
 /** The way out where a backup has lost something. */

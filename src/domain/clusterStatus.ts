@@ -1,5 +1,5 @@
 import type { ClusterLifecycle, ClusterStatus, HealthLevel } from '#generated/prisma/enums.ts';
-import { assertNever } from '#lib/assertNever.ts';
+import { assertNever } from '#lib/values/assertNever.ts';
 import type { Health } from './health.ts';
 import type { StatusVerdict } from './instanceStatus.ts';
 

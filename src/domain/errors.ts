@@ -1,4 +1,4 @@
-import type { JsonObject } from '#lib/json.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 import { wayOutOf } from './clusterStatus.ts';
 
 /** Codes of expected failures. A code is for ever; more may be added. */

@@ -1,5 +1,5 @@
 import type { BackupStatus } from '#generated/prisma/enums.ts';
-import { dayMs } from '#lib/durations.ts';
+import { dayMs } from '#lib/time/durations.ts';
 import type { BackupPolicy } from './backupPolicy.ts';
 import { isCompleted } from './backupStatus.ts';
 

@@ -1,4 +1,4 @@
-import { counted } from '#lib/counted.ts';
+import { counted } from '#lib/values/counted.ts';
 import { DomainError } from './errors.ts';
 
 const topologyRules = ['INSTANCE_COUNT', 'ODD_INSTANCE_COUNT', 'EQUAL_SIZES'] as const;

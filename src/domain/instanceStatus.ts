@@ -1,5 +1,5 @@
 import type { InstanceStatus } from '#generated/prisma/enums.ts';
-import { assertNever } from '#lib/assertNever.ts';
+import { assertNever } from '#lib/values/assertNever.ts';
 import type { InstanceFacts } from './facts.ts';
 import type { Observation } from './observation.ts';
 

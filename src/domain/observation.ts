@@ -1,5 +1,5 @@
 import type { InstanceRole } from '#generated/prisma/enums.ts';
-import type { JsonObject } from '#lib/json.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 
 /** How a replica's copying stands, as its own server tells. */
 export type ReplicationObservation = {

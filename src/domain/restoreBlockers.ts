@@ -1,4 +1,4 @@
-import { counted } from '#lib/counted.ts';
+import { counted } from '#lib/values/counted.ts';
 import {
   BackupNotRestorableError,
   IncompleteBackupError,

@@ -3,7 +3,7 @@ import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { Health } from '#domain/health.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import type { Json, JsonObject } from '#lib/json.ts';
+import type { Json, JsonObject } from '#lib/values/json.ts';
 
 /** Rule on the number of instances of a cluster. */
 export type SizeRule = { minimum: number; maximum: number; oddOnly: boolean };

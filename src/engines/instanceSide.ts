@@ -2,8 +2,8 @@ import type { BackupStore } from '#backups/backupStore.ts';
 import type { InstanceSize } from '#domain/facts.ts';
 import type { Observation } from '#domain/observation.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import type { Json, JsonObject } from '#lib/json.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
+import type { Json, JsonObject } from '#lib/values/json.ts';
 
 /** What an agent gives its engine's instance side. */
 export type InstanceHost = {

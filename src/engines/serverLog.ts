@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { copyFile, type FileHandle, stat, truncate } from 'node:fs/promises';
-import { openLogFile } from '#lib/openLogFile.ts';
-import type { ServerUser } from '#lib/serverUser.ts';
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
+import type { ServerUser } from '#lib/host/serverUser.ts';
+import { openLogFile } from '#lib/log/openLogFile.ts';
 
 const rotateAtStartBytes = 4 * 1024 * 1024;
 const largestBytes = 64 * 1024 * 1024;

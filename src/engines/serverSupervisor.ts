@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StepFailure } from '#domain/stepFailure.ts';
-import type { Logger } from '#lib/logger.ts';
-import { processEnds, processIsRunning, signalProcess } from '#lib/processes.ts';
-import type { ServerUser } from '#lib/serverUser.ts';
-import { systemFault } from '#lib/systemFault.ts';
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { systemFault } from '#lib/faults/systemFault.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
+import { processEnds, processIsRunning, signalProcess } from '#lib/host/processes.ts';
+import type { ServerUser } from '#lib/host/serverUser.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import { openServerLog, serverLogReason } from './serverLog.ts';
 
 /** How a server is run. */

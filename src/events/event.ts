@@ -1,6 +1,6 @@
 import type { Actor } from '#domain/actor.ts';
 import type { EventType } from '#generated/prisma/enums.ts';
-import type { JsonObject } from '#lib/json.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 
 /** What a change tells the log; sequence, time and actor come with the transaction. */
 export type NewEvent = {

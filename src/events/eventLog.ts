@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Actor } from '#domain/actor.ts';
 import type { Event } from '#generated/prisma/client.ts';
 import { Prisma } from '#generated/prisma/client.ts';
-import type { JsonObject } from '#lib/json.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 import type { Database } from '#store/database.ts';
 import { EPOCH_BYTES, type Epoch } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';

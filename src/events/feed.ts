@@ -1,6 +1,6 @@
-import type { Clock } from '#lib/clock.ts';
-import { inTurn } from '#lib/inTurn.ts';
-import type { Logger } from '#lib/logger.ts';
+import { inTurn } from '#lib/flow/inTurn.ts';
+import type { Logger } from '#lib/log/logger.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { Bus } from './bus.ts';
 import { type DecodedCursor, decodeCursor, encodeCursor } from './cursor.ts';
 import { createEventLog, type EventLogDatabase } from './eventLog.ts';

@@ -1,5 +1,5 @@
-import type { Clock } from '#lib/clock.ts';
-import { inTurn } from '#lib/inTurn.ts';
+import { inTurn } from '#lib/flow/inTurn.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import { type DecodedCursor, decodeCursor, type Epoch, encodeCursor } from './cursor.ts';
 import type { LoggedEvent } from './event.ts';
 import type { EventLog } from './eventLog.ts';

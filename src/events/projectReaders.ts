@@ -1,5 +1,5 @@
-import type { Clock } from '#lib/clock.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { Bus } from './bus.ts';
 import type { Epoch } from './cursor.ts';
 import type { EventLog } from './eventLog.ts';

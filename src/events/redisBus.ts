@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import type { Logger } from '#lib/logger.ts';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import type { Bus, Topic } from './bus.ts';
 import { createInProcessBus } from './inProcessBus.ts';
 

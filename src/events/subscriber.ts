@@ -1,4 +1,4 @@
-import type { Clock } from '#lib/clock.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { LoggedEvent } from './event.ts';
 import { continues, type LiveListener, type ProjectReader, type WeighedEvent } from './projectReader.ts';
 import type { ProjectReaders, TakenReader } from './projectReaders.ts';

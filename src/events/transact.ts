@@ -1,6 +1,6 @@
 import type { Actor } from '#domain/actor.ts';
 import { Prisma } from '#generated/prisma/client.ts';
-import type { Clock } from '#lib/clock.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { Database, Transaction } from '#store/database.ts';
 import type { Bus } from './bus.ts';
 import type { NewEvent } from './event.ts';

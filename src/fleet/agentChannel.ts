@@ -10,9 +10,9 @@ import {
 } from '#engines/engine.ts';
 import type { Bus } from '#events/bus.ts';
 import { lookUntil } from '#events/lookUntil.ts';
-import type { Clock } from '#lib/clock.ts';
-import type { Json, JsonObject } from '#lib/json.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
+import type { Clock } from '#lib/time/clock.ts';
+import type { Json, JsonObject } from '#lib/values/json.ts';
 import type { Database } from '#store/database.ts';
 
 /** An agent that has not reported for this long is waited for by name, in milliseconds. */

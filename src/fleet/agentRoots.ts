@@ -1,6 +1,6 @@
 import type { ServerOptions } from 'graphql-ws';
 import type { Bus } from '#events/bus.ts';
-import type { Clock } from '#lib/clock.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import { type CommandStreamDeps, commandStream } from './commandStream.ts';
 import { finishCommand } from './finishCommand.ts';
 import type { ObservationIntake } from './observations.ts';

@@ -1,6 +1,6 @@
 import { limits } from '#domain/limits.ts';
 import type { Observation } from '#domain/observation.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 
 type Observed = { instanceId: string; clusterId: string; observation: Observation };
 

@@ -1,5 +1,5 @@
 import type { Bus } from '#events/bus.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import type { Database } from '#store/database.ts';
 
 /** Wake-ups may be lost: the store is looked at this often, in milliseconds. */

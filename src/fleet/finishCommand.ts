@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { CommandOutcome } from '#agent/protocol.ts';
 import type { Bus } from '#events/bus.ts';
 import { Prisma } from '#generated/prisma/client.ts';
-import type { Clock } from '#lib/clock.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { Database } from '#store/database.ts';
 import type { AgentIdentity } from './signInAgent.ts';
 import { storableJson } from './storableJson.ts';

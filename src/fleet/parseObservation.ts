@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Observation } from '#domain/observation.ts';
-import type { Json, JsonObject } from '#lib/json.ts';
+import type { Json, JsonObject } from '#lib/values/json.ts';
 import { storableJson } from './storableJson.ts';
 
 const text = z.string().nullable();

@@ -1,5 +1,5 @@
 import type { Bus } from '#events/bus.ts';
-import type { Clock } from '#lib/clock.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { Database } from '#store/database.ts';
 
 /** Writes down that the connection of an instance's agent is gone, since when. The next sign-in or report clears it. */

@@ -1,4 +1,4 @@
-import type { Json } from '#lib/json.ts';
+import type { Json } from '#lib/values/json.ts';
 
 /**
  * A foreign value as PostgreSQL's jsonb can hold it: no NUL and no lone surrogate in any string or key, nothing that is not JSON.

@@ -1,5 +1,5 @@
 import type { LoggedEvent } from '#events/event.ts';
-import type { JsonObject } from '#lib/json.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 import { toGlobalId } from './globalId.ts';
 import { withGlobalIds } from './types/Event.ts';
 

@@ -1,5 +1,5 @@
 import DataLoader from 'dataloader';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { type AllowedAction, allowedActions } from '#operations/allowedActions.ts';
 import { loadClusterFacts } from '#operations/clusterFacts.ts';
 import type { OperationDeps } from '#operations/deps.ts';

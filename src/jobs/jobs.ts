@@ -1,5 +1,5 @@
 import { fromPrisma, type Job, type JobWithMetadata, PgBoss } from 'pg-boss';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import { connectionOptions, type Transaction } from '#store/database.ts';
 
 /** A job that runs (or goes on running) one operation. */

@@ -1,4 +1,4 @@
-import { dayMs } from '#lib/durations.ts';
+import { dayMs } from '#lib/time/durations.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 
 /** How long events are kept, in days. */

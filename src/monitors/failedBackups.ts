@@ -1,4 +1,4 @@
-import { dayMs, minuteMs } from '#lib/durations.ts';
+import { dayMs, minuteMs } from '#lib/time/durations.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 
 /** An agent that cannot be told that nobody waits for its copy any more may finish its file up to so much later, in milliseconds. */

@@ -1,6 +1,6 @@
 import type { Instance } from '#generated/prisma/client.ts';
-import { minuteMs } from '#lib/durations.ts';
-import { growingPauseMs } from '#lib/growingPause.ts';
+import { minuteMs } from '#lib/time/durations.ts';
+import { growingPauseMs } from '#lib/time/growingPause.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';
 
 /** An agent that has missed a report is looked for, in milliseconds since the last one. */

@@ -1,7 +1,7 @@
 import type { Actor } from '#domain/actor.ts';
 import { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import { hourMs } from '#lib/durations.ts';
+import { hourMs } from '#lib/time/durations.ts';
 import { accept } from '#operations/accept.ts';
 import { loadClusterFacts } from '#operations/clusterFacts.ts';
 import { rejoinInstance } from '#operations/rejoinInstance.ts';

@@ -1,7 +1,7 @@
 import { DomainError } from '#domain/errors.ts';
 import type { Backup } from '#generated/prisma/client.ts';
-import { hourMs, minuteMs } from '#lib/durations.ts';
-import { growingPauseMs } from '#lib/growingPause.ts';
+import { hourMs, minuteMs } from '#lib/time/durations.ts';
+import { growingPauseMs } from '#lib/time/growingPause.ts';
 import { accept } from '#operations/accept.ts';
 import { deleteBackup, deletionsOf } from '#operations/deleteBackup.ts';
 import type { Monitor, MonitorDeps } from './monitor.ts';

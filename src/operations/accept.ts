@@ -3,7 +3,7 @@ import { ClusterBusyError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { type Change, transact } from '#events/transact.ts';
 import type { ClusterLifecycle } from '#generated/prisma/enums.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { violatedConstraint } from '#store/violatedConstraint.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import type { OperationDeps } from './deps.ts';

@@ -4,7 +4,7 @@ import { type DomainError, NameTakenError } from '#domain/errors.ts';
 import { instancesDemand } from '#domain/quota.ts';
 import { equalSizes, instanceCountAllowed } from '#domain/topology.ts';
 import type { Change } from '#events/transact.ts';
-import { hourMs } from '#lib/durations.ts';
+import { hourMs } from '#lib/time/durations.ts';
 import { clusterIsReady } from './blockers.ts';
 import { clusterIdSchema, countOrInstances, newInstancesSchema } from './inputs.ts';
 import { join, joinStep, planJoin, planProvision, provision, provisionStep } from './instanceSteps.ts';

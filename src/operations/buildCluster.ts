@@ -1,6 +1,6 @@
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
-import type { JsonObject } from '#lib/json.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 import {
   becomeActive,
   join,

@@ -7,7 +7,7 @@ import type { QuotaDemand } from '#domain/quota.ts';
 import type { Warning } from '#domain/warning.ts';
 import type { Change } from '#events/transact.ts';
 import type { OperationWhereInput } from '#generated/prisma/models.ts';
-import { minuteMs } from '#lib/durations.ts';
+import { minuteMs } from '#lib/time/durations.ts';
 import type { Transaction } from '#store/database.ts';
 import { loadBackupFacts, lockBackup, operationThatUses } from './backupFacts.ts';
 import { clusterIsFree } from './blockers.ts';

@@ -3,7 +3,7 @@ import { DeletionProtectedError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { givenBack, instancesDemand } from '#domain/quota.ts';
 import type { Change } from '#events/transact.ts';
-import { minuteMs } from '#lib/durations.ts';
+import { minuteMs } from '#lib/time/durations.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { defineOperation, type Facts, type PlannedStep, type StepContext } from './operation.ts';

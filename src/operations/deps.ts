@@ -5,9 +5,9 @@ import type { QuotaLimits } from '#domain/quota.ts';
 import type { Engine, SendCommand } from '#engines/engine.ts';
 import type { Bus } from '#events/bus.ts';
 import type { Jobs } from '#jobs/jobs.ts';
-import type { Clock } from '#lib/clock.ts';
-import type { Logger } from '#lib/logger.ts';
-import type { SecretBox } from '#lib/secretBox.ts';
+import type { Logger } from '#lib/log/logger.ts';
+import type { SecretBox } from '#lib/secrets/secretBox.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { Provider } from '#providers/provider.ts';
 import type { Database } from '#store/database.ts';
 

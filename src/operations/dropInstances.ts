@@ -9,7 +9,7 @@ import { givenBack, instancesDemand } from '#domain/quota.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import { instanceCountAllowed } from '#domain/topology.ts';
 import { Prisma } from '#generated/prisma/client.ts';
-import { minuteMs } from '#lib/durations.ts';
+import { minuteMs } from '#lib/time/durations.ts';
 import type { Transaction } from '#store/database.ts';
 import { answeringWithin } from './answered.ts';
 import { clusterIsReady, notOfCluster } from './blockers.ts';

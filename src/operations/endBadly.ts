@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { StepFailure } from '#domain/stepFailure.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import { ProviderError } from '#providers/provider.ts';
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import type { OperationDeps } from './deps.ts';

@@ -1,7 +1,7 @@
 import { isDeleted } from '#domain/clusterStatus.ts';
 import type { Change } from '#events/transact.ts';
 import type { ClusterLifecycle, OperationStatus } from '#generated/prisma/enums.ts';
-import type { JsonObject } from '#lib/json.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 import type { OperationDeps } from './deps.ts';
 import type { Ending, OperationError } from './ending.ts';
 import { changeInRun, type OperationRun } from './operationRun.ts';

@@ -4,7 +4,7 @@ import type { BackupPolicy } from '#domain/backupPolicy.ts';
 import { canonicalCidr } from '#domain/cidr.ts';
 import { limits, namePattern } from '#domain/limits.ts';
 import { plainText } from '#domain/plainText.ts';
-import { isGiven } from '#lib/isGiven.ts';
+import { isGiven } from '#lib/values/isGiven.ts';
 
 /** Pieces of input that several operations share. */
 

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { InstanceFacts } from '#domain/facts.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import type { PlannedStep, StepContext } from './operation.ts';
 
 /** The steps by which an instance comes into being, that several operations share. */

@@ -2,7 +2,7 @@ import type { Actor } from '#domain/actor.ts';
 import { DomainError, NotFoundError, StaleVersionError } from '#domain/errors.ts';
 import { type QuotaChange, quotaBlockers, quotaChanges, takes } from '#domain/quota.ts';
 import type { Change } from '#events/transact.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import type { Transaction } from '#store/database.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import type { OperationDeps } from './deps.ts';

@@ -1,7 +1,7 @@
 import type { Actor } from '#domain/actor.ts';
 import { type Change, transact } from '#events/transact.ts';
 import type { Operation, OperationStep } from '#generated/prisma/client.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import type { OperationDeps } from './deps.ts';
 import { lockCluster } from './lockCluster.ts';
 import type { OperationDefinition } from './operation.ts';

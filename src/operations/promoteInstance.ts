@@ -3,7 +3,7 @@ import { type DomainError, PromotionUnsupportedError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { isFormerPrimary, isHealthy, wantedPrimary } from '#domain/promotion.ts';
 import type { PromotionRequest } from '#engines/engine.ts';
-import { minuteMs } from '#lib/durations.ts';
+import { minuteMs } from '#lib/time/durations.ts';
 import { clusterIsReady, notOfCluster } from './blockers.ts';
 import { failOver } from './failOver.ts';
 import { handOver } from './handOver.ts';

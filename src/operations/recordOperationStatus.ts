@@ -3,7 +3,7 @@ import { operationTransitions } from '#domain/operationStatus.ts';
 import type { Change } from '#events/transact.ts';
 import type { Operation } from '#generated/prisma/client.ts';
 import type { OperationStatus } from '#generated/prisma/enums.ts';
-import type { JsonObject } from '#lib/json.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 
 type Subject = Pick<Operation, 'id' | 'clusterId' | 'kind'> & { clusterName: string };
 

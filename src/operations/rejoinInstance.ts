@@ -8,7 +8,7 @@ import {
 } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { isHealthy, wantedPrimary } from '#domain/promotion.ts';
-import { hourMs } from '#lib/durations.ts';
+import { hourMs } from '#lib/time/durations.ts';
 import { clusterIsReady, notOfCluster } from './blockers.ts';
 import { joinAgain } from './bringBack.ts';
 import { clusterIdSchema } from './inputs.ts';

@@ -6,7 +6,7 @@ import { InstanceStatusError } from '#domain/instanceErrors.ts';
 import { asServing, hasServer, isBeingWorkedOn, isUnreachable } from '#domain/instanceStatus.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine } from '#engines/engine.ts';
-import { minuteMs } from '#lib/durations.ts';
+import { minuteMs } from '#lib/time/durations.ts';
 import { clusterIsReady, notOfCluster } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { placed } from './instanceSteps.ts';

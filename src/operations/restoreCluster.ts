@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { instancesDemand } from '#domain/quota.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import { hourMs } from '#lib/durations.ts';
+import { hourMs } from '#lib/time/durations.ts';
 import { damagedPart, missingPart } from './checkStoredPart.ts';
 import { removeNetwork } from './deleteCluster.ts';
 import type { OperationError } from './ending.ts';

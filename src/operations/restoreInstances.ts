@@ -3,7 +3,7 @@ import type { ClusterFacts, InstanceFacts, InstanceSize } from '#domain/facts.ts
 import { restoreBlockers, restoreRequestBlockers, withoutFaults } from '#domain/restoreBlockers.ts';
 import type { Engine, StoredPart } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { lockBackup } from './backupFacts.ts';
 import { createNetwork } from './buildCluster.ts';
 import { type CreateClusterInput, insertCluster } from './createCluster.ts';

@@ -5,7 +5,7 @@ import { parseInput } from '#domain/parseInput.ts';
 import { requirePermission } from '#domain/requirePermission.ts';
 import { transact } from '#events/transact.ts';
 import { Prisma } from '#generated/prisma/client.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import type { Transaction } from '#store/database.ts';
 import type { Accepted } from './accept.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';

@@ -4,7 +4,7 @@ import { NotFoundError } from '#domain/errors.ts';
 import { parseInput } from '#domain/parseInput.ts';
 import { requirePermission } from '#domain/requirePermission.ts';
 import { transact } from '#events/transact.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import type { OperationDeps } from './deps.ts';
 import { clusterIdSchema } from './inputs.ts';
 

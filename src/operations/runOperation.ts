@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Actor } from '#domain/actor.ts';
 import { isFinished, startedStatus } from '#domain/operationStatus.ts';
 import { type Change, transact } from '#events/transact.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import { definitionOf } from './definitions.ts';

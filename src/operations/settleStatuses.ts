@@ -8,7 +8,7 @@ import { members } from '#domain/members.ts';
 import { wantedPrimary } from '#domain/promotion.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Change } from '#events/transact.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import { lockCluster } from './lockCluster.ts';
 

@@ -1,7 +1,7 @@
 import type { ClusterFacts } from '#domain/facts.ts';
 import type { Topic } from '#events/bus.ts';
 import { lookUntil } from '#events/lookUntil.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import type { OperationDeps } from './deps.ts';
 import type { StepContext } from './operation.ts';

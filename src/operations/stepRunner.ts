@@ -1,10 +1,10 @@
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Change } from '#events/transact.ts';
 import type { OperationStep } from '#generated/prisma/client.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
-import { endsBefore } from '#lib/endsBefore.ts';
-import type { JsonObject } from '#lib/json.ts';
-import { retry } from '#lib/retry.ts';
+import { endsBefore } from '#lib/flow/endsBefore.ts';
+import { retry } from '#lib/flow/retry.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 import { ProviderError } from '#providers/provider.ts';
 import type { OperationDeps } from './deps.ts';
 import type { RunStep, StepContext } from './operation.ts';

@@ -1,7 +1,7 @@
 import { takingBackKey } from '#domain/takingBack.ts';
 import type { ClusterLifecycle } from '#generated/prisma/enums.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
-import { endsBefore } from '#lib/endsBefore.ts';
+import { endsBefore } from '#lib/flow/endsBefore.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { loadOneClusterFacts } from './clusterFacts.ts';
 import type { OperationDeps } from './deps.ts';

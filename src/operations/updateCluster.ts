@@ -4,8 +4,8 @@ import { ClusterStatusError, type DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { Warning } from '#domain/warning.ts';
 import { Prisma } from '#generated/prisma/client.ts';
-import { minuteMs } from '#lib/durations.ts';
-import { isGiven } from '#lib/isGiven.ts';
+import { minuteMs } from '#lib/time/durations.ts';
+import { isGiven } from '#lib/values/isGiven.ts';
 import { clusterIsFree, clusterIsThere } from './blockers.ts';
 import {
   accessRulesSchema,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { instancesDemand } from '#domain/quota.ts';
 import type { Change } from '#events/transact.ts';
-import { hourMs } from '#lib/durations.ts';
+import { hourMs } from '#lib/time/durations.ts';
 import { removeNetwork } from './deleteCluster.ts';
 import { backupIdSchema } from './inputs.ts';
 import { defineOperation, type RunStep } from './operation.ts';

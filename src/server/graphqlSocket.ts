@@ -13,7 +13,7 @@ import { authenticate } from '#auth/authenticate.ts';
 import { bearerToken } from '#auth/bearerToken.ts';
 import type { Actor } from '#domain/actor.ts';
 import type { GraphqlDeps } from '#graphql/context.ts';
-import { inTurn } from '#lib/inTurn.ts';
+import { inTurn } from '#lib/flow/inTurn.ts';
 import { framedResponses } from './framedResponses.ts';
 import { type GraphqlYoga, MAX_REQUEST_BYTES } from './graphqlYoga.ts';
 import type { KeyWatch } from './keyWatch.ts';

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
 
 export type Address = { host: string; port: number };
 

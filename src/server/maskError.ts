@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { expectedError } from '#graphql/errors.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 
 /**
  * What may leave: an expected failure with its code. Anything else becomes an id, under which the log tells the rest.

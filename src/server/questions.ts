@@ -5,7 +5,7 @@ import {
   type ValidatedSubscriptionArgs,
 } from 'graphql';
 import { shareKeyOf } from '#graphql/shareKey.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import { maskError, maskedResult } from './maskError.ts';
 
 /** What one or more subscribers ask of each message, in the name of the first of them. */

@@ -2,7 +2,7 @@ import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, vali
 import type { Plugin } from 'graphql-yoga';
 import type { Actor } from '#domain/actor.ts';
 import type { Context } from '#graphql/context.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import type { KeyWatch } from './keyWatch.ts';
 import { maskError, maskedResult } from './maskError.ts';
 import { type Question, Questions } from './questions.ts';

@@ -1,7 +1,7 @@
 import { chmod, mkdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { closedDirectory, type ServerUser } from '#lib/serverUser.ts';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
+import { closedDirectory, type ServerUser } from '#lib/host/serverUser.ts';
 import { lockDirectory } from './lockDirectory.ts';
 
 export type DataDirectory = {

@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { replaceFile } from '#lib/replaceFile.ts';
-import type { ServerUser } from '#lib/serverUser.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
+import type { ServerUser } from '#lib/host/serverUser.ts';
 
 export type DataDirectoryOptions = {
   /** Holds the data directory (`data`) and its superuser's password (`password`). */

@@ -1,5 +1,5 @@
-import type { Logger } from '#lib/logger.ts';
-import { processIdentity, processIsRunning } from '#lib/processes.ts';
+import { processIdentity, processIsRunning } from '#lib/host/processes.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import { stopPostmaster } from './stopPostmaster.ts';
 
 export type KeepRunningOptions = {

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, readlink, symlink, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { processIdentity, processIsRunning } from '#lib/processes.ts';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
+import { processIdentity, processIsRunning } from '#lib/host/processes.ts';
 
 const lockName = /^lock-(\d+)$/;
 const free = 'free';

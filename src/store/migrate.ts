@@ -3,8 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Client } from 'pg';
-import type { Logger } from '#lib/logger.ts';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import { withClient } from './withClient.ts';
 
 export type MigrateOptions = {

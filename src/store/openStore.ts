@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { Logger } from '#lib/logger.ts';
-import type { ServerUser } from '#lib/serverUser.ts';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
+import type { ServerUser } from '#lib/host/serverUser.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import { checkDatabaseUrl } from './checkDatabaseUrl.ts';
 import { createDatabase, type Database } from './database.ts';
 import { startEmbeddedPostgres } from './embeddedPostgres.ts';

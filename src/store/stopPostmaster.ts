@@ -1,4 +1,4 @@
-import { processEnds, signalProcess } from '#lib/processes.ts';
+import { processEnds, signalProcess } from '#lib/host/processes.ts';
 
 const fastShutdownMs = 10_000;
 const immediateShutdownMs = 5_000;

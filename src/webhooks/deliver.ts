@@ -1,8 +1,8 @@
 import type { Agent } from 'node:http';
 import type { Bus } from '#events/bus.ts';
 import type { Webhook } from '#generated/prisma/client.ts';
-import type { Clock } from '#lib/clock.ts';
-import type { SecretBox } from '#lib/secretBox.ts';
+import type { SecretBox } from '#lib/secrets/secretBox.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import { beginAttempt, type Claim, claimed, passOver } from './claims.ts';
 import type { Resolve } from './guardedLookup.ts';
 import { type MessageDeps, nextBatch } from './message.ts';

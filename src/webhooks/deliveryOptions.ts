@@ -1,4 +1,4 @@
-import { dayMs } from '#lib/durations.ts';
+import { dayMs } from '#lib/time/durations.ts';
 /** How webhooks are delivered. */
 export type DeliveryOptions = {
   /** How long a request may take, from the look-up of the name to the end of the answer. */

@@ -3,7 +3,7 @@ import { type Epoch, encodeCursor } from '#events/cursor.ts';
 import type { LoggedEvent } from '#events/event.ts';
 import type { EventLog } from '#events/eventLog.ts';
 import type { Webhook } from '#generated/prisma/client.ts';
-import type { JsonObject } from '#lib/json.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 import type { Database } from '#store/database.ts';
 import type { DeliveryOptions } from './deliveryOptions.ts';
 import { type WebhookFilter, webhookCondition } from './filter.ts';

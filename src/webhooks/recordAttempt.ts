@@ -2,7 +2,7 @@ import type { Actor } from '#domain/actor.ts';
 import type { Bus } from '#events/bus.ts';
 import { type Change, transact } from '#events/transact.ts';
 import type { Webhook } from '#generated/prisma/client.ts';
-import type { Clock } from '#lib/clock.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { Database } from '#store/database.ts';
 import { backOffMs } from './backOff.ts';
 import type { Claim } from './claims.ts';

@@ -1,5 +1,5 @@
 import { createEventLog } from '#events/eventLog.ts';
-import type { Logger } from '#lib/logger.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import { isStoreUnavailable } from '#store/storeUnavailable.ts';
 import { type Claim, claimDue, reclaimWebhooks, releaseClaim } from './claims.ts';
 import { type DeliverDeps, deliver } from './deliver.ts';

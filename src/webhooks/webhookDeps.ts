@@ -1,6 +1,6 @@
 import type { Bus } from '#events/bus.ts';
-import type { Clock } from '#lib/clock.ts';
-import type { SecretBox } from '#lib/secretBox.ts';
+import type { SecretBox } from '#lib/secrets/secretBox.ts';
+import type { Clock } from '#lib/time/clock.ts';
 import type { Database } from '#store/database.ts';
 
 /** What the changes to webhooks are built of. */

@@ -1,4 +1,4 @@
-import { createClosers } from '#lib/closers.ts';
+import { createClosers } from '#lib/flow/closers.ts';
 import { textTable } from '../support/textTable.ts';
 import { additionTime } from './additionTime.ts';
 import { backupThroughput } from './backupThroughput.ts';

@@ -1,4 +1,4 @@
-import type { Closers } from '#lib/closers.ts';
+import type { Closers } from '#lib/flow/closers.ts';
 
 /** One line of the result. */
 export type Figure = { name: string; measured: string; limit: string; verdict: 'kept' | 'MISSED' | 'for information' };

@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { assertPresent } from '#lib/assertPresent.ts';
-import { embeddedPostgresBinaries } from '#lib/embeddedPostgresBinaries.ts';
-import { serverUser } from '#lib/serverUser.ts';
+import { serverUser } from '#lib/host/serverUser.ts';
+import { embeddedPostgresBinaries } from '#lib/postgres/embeddedPostgresBinaries.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import type { ApiClient, Shape } from '../support/apiClient.ts';
 import { acceptedCluster, deletedCluster, operationEnd, readCluster } from '../support/clusterCalls.ts';
 import { createGroveHome } from '../support/groveProcess.ts';

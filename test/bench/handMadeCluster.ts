@@ -11,9 +11,9 @@ import { accessRules } from '#engines/postgresql/instance/accessRules.ts';
 import { type InstanceLayout, instanceLayout } from '#engines/postgresql/instance/instanceLayout.ts';
 import { serverSettings } from '#engines/postgresql/instance/serverSettings.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from '#engines/postgresql/roles.ts';
-import { runningPostmaster } from '#lib/postmaster.ts';
-import { replaceFile } from '#lib/replaceFile.ts';
-import type { ServerUser } from '#lib/serverUser.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
+import type { ServerUser } from '#lib/host/serverUser.ts';
+import { runningPostmaster } from '#lib/postgres/postmaster.ts';
 
 export type Workplace = {
   /** An empty directory that the servers' user can pass through. */

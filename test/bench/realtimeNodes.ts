@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '#lib/freePort.ts';
+import { freePort } from '#lib/host/freePort.ts';
 import { createDatabase, type Database } from '#store/database.ts';
 import { startTemporaryPostgres } from '../../tools/temporaryPostgres.ts';
 import { type ApiClient, createApiClient } from '../support/apiClient.ts';

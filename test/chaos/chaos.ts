@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createClosers } from '#lib/closers.ts';
+import { createClosers } from '#lib/flow/closers.ts';
 import { textTable } from '../support/textTable.ts';
 import { createGround } from './ground.ts';
 import type { Scenario } from './scenario.ts';

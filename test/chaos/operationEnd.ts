@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { endsBefore } from '#lib/endsBefore.ts';
+import { endsBefore } from '#lib/flow/endsBefore.ts';
 import type { ApiClient } from '../support/apiClient.ts';
 import { operationEnd } from '../support/clusterCalls.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { redisHint, redisIsInstalled } from '../support/redisServer.ts';
 import { createGround, type Ground } from './ground.ts';
 import { isEndingMoment } from './killPoint.ts';

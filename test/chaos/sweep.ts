@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
-import { assertPresent } from '#lib/assertPresent.ts';
-import { processIsRunning } from '#lib/processes.ts';
+import { processIsRunning } from '#lib/host/processes.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import type { ApiClient } from '../support/apiClient.ts';
 import { retryOperation, uuidOf } from '../support/clusterCalls.ts';
 import type { GroveProcess } from '../support/groveProcess.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { idOf } from '#graphql/globalId.ts';
-import { freePort } from '#lib/freePort.ts';
+import { freePort } from '#lib/host/freePort.ts';
 import { createServerWorld } from '../server/serverWorld.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
 import { person, signedInPerson } from './person.ts';

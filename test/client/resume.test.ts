@@ -7,7 +7,7 @@ import type { StreamStatus } from '#client/resumption.ts';
 import { subscribeWithResume } from '#client/subscribeWithResume.ts';
 import { EPOCH_BYTES, encodeCursor } from '#events/cursor.ts';
 import { transact } from '#events/transact.ts';
-import { freePort } from '#lib/freePort.ts';
+import { freePort } from '#lib/host/freePort.ts';
 import { insertCluster, insertOperation } from '../graphql/graphqlWorld.ts';
 import { createServerWorld } from '../server/serverWorld.ts';
 import { cuttingProxy } from '../support/cuttingProxy.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { signalProcess } from '#lib/processes.ts';
+import { signalProcess } from '#lib/host/processes.ts';
 import type { Shape } from '../support/apiClient.ts';
 import { createdCluster, readCluster, revealedCredentials, uuidOf } from '../support/clusterCalls.ts';
 import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '#lib/freePort.ts';
+import { freePort } from '#lib/host/freePort.ts';
 import { type ApiClient, createApiClient, type Shape } from '../support/apiClient.ts';
 import {
   acceptedCluster,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { freePort } from '#lib/freePort.ts';
+import { freePort } from '#lib/host/freePort.ts';
 import { createGroveHome, type GroveHome } from '../support/groveProcess.ts';
 
 const main = resolve(import.meta.dirname, '../../src/main.ts');

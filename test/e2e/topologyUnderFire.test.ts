@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { signalProcess } from '#lib/processes.ts';
+import { signalProcess } from '#lib/host/processes.ts';
 import type { Shape } from '../support/apiClient.ts';
 import {
   createdCluster,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ServerSupervisor } from '#engines/serverSupervisor.ts';
-import { processIsRunning } from '#lib/processes.ts';
+import { processIsRunning } from '#lib/host/processes.ts';
 import { temporaryDirectory } from '../support/temporaryDirectory.ts';
 
 async function createSupervisor() {

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createFeed, type Feed } from '#events/feed.ts';
 import { createInProcessBus } from '#events/inProcessBus.ts';
-import { systemClock } from '#lib/clock.ts';
+import { systemClock } from '#lib/time/clock.ts';
 import { assertWithin } from '../support/assertWithin.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createProjectLog, Reading } from '../support/projectLog.ts';

@@ -6,7 +6,7 @@ import { createFeed } from '#events/feed.ts';
 import { createInProcessBus } from '#events/inProcessBus.ts';
 import type { FeedOptions } from '#events/subscription.ts';
 import { transact } from '#events/transact.ts';
-import { systemClock } from '#lib/clock.ts';
+import { systemClock } from '#lib/time/clock.ts';
 import { createDatabase } from '#store/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createProjectLog, Reading } from '../support/projectLog.ts';

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createFeed } from '#events/feed.ts';
 import { createInProcessBus } from '#events/inProcessBus.ts';
-import { systemClock } from '#lib/clock.ts';
+import { systemClock } from '#lib/time/clock.ts';
 import type { Database } from '#store/database.ts';
 import { cuttableDatabase } from '../support/cuttableDatabase.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';

@@ -3,8 +3,8 @@ import { pino } from 'pino';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Bus, Topic } from '#events/bus.ts';
 import { createRedisBus } from '#events/redisBus.ts';
-import { freePort } from '#lib/freePort.ts';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
+import { freePort } from '#lib/host/freePort.ts';
 import { RedisServer, redisHint, redisIsInstalled } from '../support/redisServer.ts';
 
 const patience = { timeout: 10_000, interval: 20 };

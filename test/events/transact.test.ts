@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Actor } from '#domain/actor.ts';
 import { createInProcessBus } from '#events/inProcessBus.ts';
 import { transact } from '#events/transact.ts';
-import { systemClock } from '#lib/clock.ts';
+import { systemClock } from '#lib/time/clock.ts';
 import type { Transaction } from '#store/database.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { createProjectLog } from '../support/projectLog.ts';

@@ -4,7 +4,7 @@ import { AgentCommandFailed } from '#engines/engine.ts';
 import { createAgentChannel } from '#fleet/agentChannel.ts';
 import { finishCommand } from '#fleet/finishCommand.ts';
 import { recordProgress } from '#fleet/recordProgress.ts';
-import type { Json, JsonObject } from '#lib/json.ts';
+import type { Json, JsonObject } from '#lib/values/json.ts';
 import { createWorld, type World } from './fleetWorld.ts';
 
 type Commands = Record<string, { input: JsonObject; result: Json }>;

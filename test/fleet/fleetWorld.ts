@@ -10,8 +10,8 @@ import type { Observation } from '#domain/observation.ts';
 import { createInProcessBus } from '#events/inProcessBus.ts';
 import { type AgentGateway, createAgentGateway } from '#fleet/gateway.ts';
 import { createObservationIntake } from '#fleet/observations.ts';
-import { systemClock } from '#lib/clock.ts';
-import { createSecretBox } from '#lib/secretBox.ts';
+import { createSecretBox } from '#lib/secrets/secretBox.ts';
+import { systemClock } from '#lib/time/clock.ts';
 import type { Database } from '#store/database.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 

@@ -10,7 +10,7 @@ import type { Prisma } from '#generated/prisma/client.ts';
 import { createContext } from '#graphql/context.ts';
 import { type IdType, toGlobalId } from '#graphql/globalId.ts';
 import { buildSchema } from '#graphql/schema.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
 
 export type Variables = Record<string, unknown>;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { nearestWord } from '#lib/nearestWord.ts';
+import { nearestWord } from '#lib/values/nearestWord.ts';
 
 test.each([
   ['hlep', 'help'],

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openLogFile } from '#lib/openLogFile.ts';
-import { replaceFile } from '#lib/replaceFile.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
+import { openLogFile } from '#lib/log/openLogFile.ts';
 import { temporaryDirectory } from '../support/temporaryDirectory.ts';
 
 test('a file is replaced as a whole, with its mode and nothing beside it', async () => {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { systemFault } from '#lib/systemFault.ts';
+import { systemFault } from '#lib/faults/systemFault.ts';
 
 test('what the system refuses is told without the place', async () => {
   const error = await readFile('/nonexistent/agent.json').catch((cause: unknown) => cause);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
 
 test.each([
   ['could not open file "/srv/my data/base/1": Permission denied', 'could not open file "1": Permission denied'],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { hourMs, minuteMs } from '#lib/durations.ts';
+import { hourMs, minuteMs } from '#lib/time/durations.ts';
 import { backupPolicies } from '#monitors/backupPolicies.ts';
 import type { MonitorDeps } from '#monitors/monitor.ts';
 import { accept } from '#operations/accept.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { NoPrimaryError } from '#domain/errors.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { lostPrimaries } from '#monitors/lostPrimaries.ts';
 import type { MonitorDeps } from '#monitors/monitor.ts';
 import { strayInstances } from '#monitors/strayInstances.ts';

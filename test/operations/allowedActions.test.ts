@@ -5,7 +5,7 @@ import type { ClusterFacts } from '#domain/facts.ts';
 import { isFormerPrimary, isHealthy, wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Operation } from '#generated/prisma/client.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
 import { allowedActions } from '#operations/allowedActions.ts';
 import { cancelOperation } from '#operations/cancelOperation.ts';

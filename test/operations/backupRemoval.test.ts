@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type BackupStore, BackupStoreError } from '#backups/backupStore.ts';
-import { hourMs, minuteMs } from '#lib/durations.ts';
+import { hourMs, minuteMs } from '#lib/time/durations.ts';
 import { unfinishedRemovals } from '#monitors/unfinishedRemovals.ts';
 import { accept } from '#operations/accept.ts';
 import { backupCluster } from '#operations/backupCluster.ts';

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Actor } from '#domain/actor.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { backupPolicies } from '#monitors/backupPolicies.ts';
 import { failedBackups } from '#monitors/failedBackups.ts';
 import { accept } from '#operations/accept.ts';

@@ -1,4 +1,4 @@
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
 import { createCluster } from '#operations/createCluster.ts';
 import { runOperation } from '#operations/runOperation.ts';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { StepFailure } from '#domain/stepFailure.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
 import { backupCluster } from '#operations/backupCluster.ts';
 import { cancelOperation } from '#operations/cancelOperation.ts';

@@ -5,7 +5,7 @@ import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts } from '#domain/facts.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { OperationKind } from '#generated/prisma/enums.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { type AcceptOptions, accept } from '#operations/accept.ts';
 import { allowedActions } from '#operations/allowedActions.ts';
 import { loadOneClusterFacts } from '#operations/clusterFacts.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { StepFailure } from '#domain/stepFailure.ts';
 import { AgentCommandFailed, type Promotion } from '#engines/engine.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
 import { cancelOperation } from '#operations/cancelOperation.ts';
 import type { OperationDeps } from '#operations/deps.ts';

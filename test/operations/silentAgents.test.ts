@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AgentSilent } from '#engines/engine.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { accept } from '#operations/accept.ts';
 import { promoteInstance } from '#operations/promoteInstance.ts';
 import { runOperation } from '#operations/runOperation.ts';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { authenticate } from '#auth/authenticate.ts';
 import { createApiKey } from '#auth/createApiKey.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { createKeyWatch } from '#server/keyWatch.ts';
 import type { Database } from '#store/database.ts';
 import { cuttableDatabase } from '../support/cuttableDatabase.ts';

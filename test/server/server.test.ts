@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { NotFoundError } from '#domain/errors.ts';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
 import { createServer } from '#server/server.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
 import { createServerWorld, faultySchema } from './serverWorld.ts';

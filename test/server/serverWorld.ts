@@ -9,7 +9,7 @@ import { createFeed } from '#events/feed.ts';
 import type { FeedOptions } from '#events/subscription.ts';
 import { transact } from '#events/transact.ts';
 import { buildSchema } from '#graphql/schema.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { createServer, type ServerDeps } from '#server/server.ts';
 import type { Database } from '#store/database.ts';
 import type { TestOperations } from '../support/operations.ts';

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Actor } from '#domain/actor.ts';
 import { transact } from '#events/transact.ts';
 import { buildSchema } from '#graphql/schema.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { insertCluster } from '../graphql/graphqlWorld.ts';
 import { assertWithin } from '../support/assertWithin.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';

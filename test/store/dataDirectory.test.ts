@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { processIdentity } from '#lib/processes.ts';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
+import { processIdentity } from '#lib/host/processes.ts';
 import { defaultDataDirectory, openDataDirectory } from '#store/dataDirectory.ts';
 import { temporaryDirectory } from '../support/temporaryDirectory.ts';
 

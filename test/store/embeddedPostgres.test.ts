@@ -7,10 +7,10 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { embeddedPostgresBinaries } from '#lib/embeddedPostgresBinaries.ts';
-import { createLogger } from '#lib/logger.ts';
-import { processIsRunning } from '#lib/processes.ts';
-import { canReach, serverUser } from '#lib/serverUser.ts';
+import { processIsRunning } from '#lib/host/processes.ts';
+import { canReach, serverUser } from '#lib/host/serverUser.ts';
+import { createLogger } from '#lib/log/logger.ts';
+import { embeddedPostgresBinaries } from '#lib/postgres/embeddedPostgresBinaries.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#store/embeddedPostgres.ts';
 import { withClient } from '#store/withClient.ts';
 import { temporaryDirectory } from '../support/temporaryDirectory.ts';
@@ -196,7 +196,7 @@ describe('embeddedPostgresBinaries', () => {
       JSON.stringify({ type: 'module', imports: { '#lib/*': './lib/*' } }),
     );
     const program = `
-      import { embeddedPostgresBinaries } from '#lib/embeddedPostgresBinaries.ts';
+      import { embeddedPostgresBinaries } from '#lib/postgres/embeddedPostgresBinaries.ts';
       const options = { serverUser: ${JSON.stringify(user)}, reachableCopyIn: ${JSON.stringify(directory)} };
       console.log(JSON.stringify([await embeddedPostgresBinaries(options), await embeddedPostgresBinaries(options)]));`;
     await writeFile(join(directory, 'closed', 'program.ts'), program);

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { freePort } from '#lib/freePort.ts';
-import { createLogger } from '#lib/logger.ts';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
+import { freePort } from '#lib/host/freePort.ts';
+import { createLogger } from '#lib/log/logger.ts';
 import { openStore } from '#store/openStore.ts';
 import { createEmptyTestDatabase } from '../support/postgres.ts';
 

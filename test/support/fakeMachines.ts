@@ -5,7 +5,7 @@ import { fingerprintOf } from '#backups/fingerprint.ts';
 import type { Observation } from '#domain/observation.ts';
 import type { Engine } from '#engines/engine.ts';
 import type { Bus } from '#events/bus.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import type { Provider } from '#providers/provider.ts';
 import type { Database } from '#store/database.ts';
 import { fakePromotion } from './fakePromotion.ts';

@@ -4,8 +4,8 @@ import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterAll } from 'vitest';
-import { freePort } from '#lib/freePort.ts';
-import { processEnds } from '#lib/processes.ts';
+import { freePort } from '#lib/host/freePort.ts';
+import { processEnds } from '#lib/host/processes.ts';
 import { type ApiClient, createApiClient } from './apiClient.ts';
 import { killAll, processesOf, processTree } from './processTree.ts';
 

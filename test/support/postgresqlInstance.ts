@@ -8,8 +8,8 @@ import type { InstanceHost, InstanceSide } from '#engines/instanceSide.ts';
 import type { AccessPolicy, PostgresqlCommands, ServerAddress } from '#engines/postgresql/commands.ts';
 import { createPostgresqlInstanceSide } from '#engines/postgresql/instance/createPostgresqlInstanceSide.ts';
 import { findPostgresqlToolchain, type PostgresqlToolchain } from '#engines/postgresql/toolchain.ts';
-import { freePort } from '#lib/freePort.ts';
-import { serverUser } from '#lib/serverUser.ts';
+import { freePort } from '#lib/host/freePort.ts';
+import { serverUser } from '#lib/host/serverUser.ts';
 import { temporaryDirectory } from './temporaryDirectory.ts';
 
 export const secrets = { grove_admin: 'admin-secret', grove_replicator: 'replicator:\\secret', app: "app's-secret" };

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { processIsRunning } from '#lib/processes.ts';
+import { processIsRunning } from '#lib/host/processes.ts';
 
 export type RunningProcess = { pid: number; parent: number; command: string[]; environment: string };
 

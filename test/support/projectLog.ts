@@ -5,7 +5,7 @@ import type { Bus } from '#events/bus.ts';
 import type { Feed } from '#events/feed.ts';
 import type { FeedMessage } from '#events/subscription.ts';
 import { transact } from '#events/transact.ts';
-import { systemClock } from '#lib/clock.ts';
+import { systemClock } from '#lib/time/clock.ts';
 import type { Database } from '#store/database.ts';
 
 /** A project and a hand that writes to its log as the product does. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import WebSocket from 'ws';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import type { Shape } from './apiClient.ts';
 
 /** A message of graphql-transport-ws, as it was sent. */

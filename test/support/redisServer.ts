@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { freePort } from '#lib/freePort.ts';
+import { freePort } from '#lib/host/freePort.ts';
 
 export const redisIsInstalled = spawnSync('redis-server', ['--version']).status === 0;
 /** For the title of a suite that is skipped for want of the program. */

@@ -1,6 +1,6 @@
-import { embeddedPostgresBinaries } from '#lib/embeddedPostgresBinaries.ts';
-import { createLogger } from '#lib/logger.ts';
-import { serverUser } from '#lib/serverUser.ts';
+import { serverUser } from '#lib/host/serverUser.ts';
+import { createLogger } from '#lib/log/logger.ts';
+import { embeddedPostgresBinaries } from '#lib/postgres/embeddedPostgresBinaries.ts';
 import { openDataDirectory } from '#store/dataDirectory.ts';
 import { openStore } from '#store/openStore.ts';
 

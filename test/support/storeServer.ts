@@ -4,11 +4,11 @@ import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { assertPresent } from '#lib/assertPresent.ts';
-import { embeddedPostgresBinaries } from '#lib/embeddedPostgresBinaries.ts';
-import { freePort } from '#lib/freePort.ts';
-import { disownStalePid, runningPostmaster } from '#lib/postmaster.ts';
-import { serverUser } from '#lib/serverUser.ts';
+import { freePort } from '#lib/host/freePort.ts';
+import { serverUser } from '#lib/host/serverUser.ts';
+import { embeddedPostgresBinaries } from '#lib/postgres/embeddedPostgresBinaries.ts';
+import { disownStalePid, runningPostmaster } from '#lib/postgres/postmaster.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { ensureDataDirectory, superuser } from '#store/ensureDataDirectory.ts';
 import { killAll, processTree } from './processTree.ts';
 

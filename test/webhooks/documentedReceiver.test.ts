@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { freePort } from '#lib/freePort.ts';
+import { freePort } from '#lib/host/freePort.ts';
 import { createWebhookWorld } from './webhookWorld.ts';
 
 const documentation = readFileSync(new URL('../../docs/webhooks.md', import.meta.url), 'utf8');

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { createInProcessBus } from '#events/inProcessBus.ts';
 import { eventAsJson } from '#graphql/eventAsJson.ts';
-import { systemClock } from '#lib/clock.ts';
-import { createSecretBox } from '#lib/secretBox.ts';
+import { createSecretBox } from '#lib/secrets/secretBox.ts';
+import { systemClock } from '#lib/time/clock.ts';
 import { createDatabase } from '#store/database.ts';
 import { startDeliveries } from '#webhooks/startDeliveries.ts';
 

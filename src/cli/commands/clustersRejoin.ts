@@ -1,4 +1,4 @@
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { defineCommand } from '../command.ts';
 import { findInstances } from '../findInstances.ts';
 import { requestOperation, requestOptions } from '../requestOperation.ts';

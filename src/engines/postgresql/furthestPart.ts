@@ -1,4 +1,4 @@
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import type { PartPosition } from '../engine.ts';
 import { lsnToBytes } from './lsn.ts';
 

@@ -1,7 +1,7 @@
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { Health, HealthReason, HealthReasonCode } from '#domain/health.ts';
 import { limits } from '#domain/limits.ts';
-import { assertNever } from '#lib/assertNever.ts';
+import { assertNever } from '#lib/values/assertNever.ts';
 import { postgresObservation } from './observation.ts';
 
 type Group = Pick<ClusterFacts, 'instances' | 'primaryInstanceId' | 'synchronous'>;

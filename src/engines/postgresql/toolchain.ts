@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { embeddedPostgresBinaries } from '#lib/embeddedPostgresBinaries.ts';
-import type { ServerUser } from '#lib/serverUser.ts';
+import type { ServerUser } from '#lib/host/serverUser.ts';
+import { embeddedPostgresBinaries } from '#lib/postgres/embeddedPostgresBinaries.ts';
 import type { EngineVersion } from '../engine.ts';
 
 /** The major versions that this release knows, newest first. */

@@ -7,7 +7,7 @@ import type {
   InstanceBackupFault as InstanceBackupFaultName,
   InstanceBackupStatus as InstanceBackupStatusName,
 } from '#generated/prisma/enums.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { builder } from '../builder.ts';
 import { keysetConnection } from '../connections/keysetConnection.ts';
 import { nodesOf } from '../connections/nodesOf.ts';

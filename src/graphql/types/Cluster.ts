@@ -1,7 +1,7 @@
 import type { AccessRule as AccessRuleFacts } from '#domain/facts.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import type { ClusterStatus as ClusterStatusName } from '#generated/prisma/enums.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { builder } from '../builder.ts';
 import { keysetConnection } from '../connections/keysetConnection.ts';
 import { nodesOf } from '../connections/nodesOf.ts';

@@ -2,7 +2,7 @@ import type { LoggedEvent } from '#events/event.ts';
 import type { EventFilter as FeedFilter } from '#events/subscription.ts';
 import type { Prisma } from '#generated/prisma/client.ts';
 import type { EventType as EventTypeName } from '#generated/prisma/enums.ts';
-import type { Json } from '#lib/json.ts';
+import type { Json } from '#lib/values/json.ts';
 import { builder } from '../builder.ts';
 import { describedEnum } from '../describedEnum.ts';
 import { requireActor } from '../errors.ts';

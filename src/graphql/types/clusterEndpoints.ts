@@ -1,5 +1,5 @@
 import type { InstanceRole } from '#generated/prisma/enums.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { builder } from '../builder.ts';
 import { describedEnum } from '../describedEnum.ts';
 import { Cluster } from './Cluster.ts';

@@ -1,5 +1,5 @@
 import { chmod, link, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { writeNewFile } from '#lib/replaceFile.ts';
+import { writeNewFile } from '#lib/files/replaceFile.ts';
 
 /** Makes the directory, with at least this mode whatever the umask. */
 export async function ensureDirectory(path: string, mode: number): Promise<void> {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { replaceFile } from '#lib/replaceFile.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
 import { listNames, readJson, readText } from './files.ts';
 import { isId, type Layout } from './layout.ts';
 import type { RecordedPlace } from './places.ts';

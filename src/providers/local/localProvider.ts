@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type { AgentAssignment } from '#agent/protocol.ts';
 import type { NetworkFacts } from '#domain/facts.ts';
 import { fenceFile } from '#domain/fence.ts';
-import type { Logger } from '#lib/logger.ts';
-import { replaceFile } from '#lib/replaceFile.ts';
-import type { ServerUser } from '#lib/serverUser.ts';
-import { systemFault } from '#lib/systemFault.ts';
+import { systemFault } from '#lib/faults/systemFault.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
+import type { ServerUser } from '#lib/host/serverUser.ts';
+import type { Logger } from '#lib/log/logger.ts';
 import {
   type InstancePlace,
   type InstancePresence,

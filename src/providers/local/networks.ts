@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { NetworkFacts } from '#domain/facts.ts';
-import { replaceFile } from '#lib/replaceFile.ts';
-import { closedDirectory, type ServerUser } from '#lib/serverUser.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
+import { closedDirectory, type ServerUser } from '#lib/host/serverUser.ts';
 import { ProviderError } from '#providers/provider.ts';
 import { createClaims } from './claims.ts';
 import { ensureDirectory, readJson } from './files.ts';

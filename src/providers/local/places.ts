@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { NetworkFacts } from '#domain/facts.ts';
-import { replaceFile } from '#lib/replaceFile.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
 import { type InstancePlace, type InstanceRef, type InstanceSpec, ProviderError } from '#providers/provider.ts';
 import { createClaims } from './claims.ts';
 import { readJson } from './files.ts';

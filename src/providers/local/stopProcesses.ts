@@ -1,4 +1,4 @@
-import { processEnds, processIdentity, signalProcess } from '#lib/processes.ts';
+import { processEnds, processIdentity, signalProcess } from '#lib/host/processes.ts';
 import { ProviderError } from '#providers/provider.ts';
 import { topmost } from './instanceProcesses.ts';
 import type { ProcessEntry } from './processTable.ts';

@@ -4,8 +4,8 @@ import { Client } from 'pg';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { postgresObservation } from '#engines/postgresql/observation.ts';
 import { slotName } from '#engines/postgresql/slotName.ts';
-import { runningPostmaster } from '#lib/postmaster.ts';
-import { processIsRunning } from '#lib/processes.ts';
+import { processIsRunning } from '#lib/host/processes.ts';
+import { runningPostmaster } from '#lib/postgres/postmaster.ts';
 import {
   loopbackOnly,
   postgresqlInstance,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import type { EngineContext } from '#engines/engine.ts';
 import { createPostgresql } from '#engines/postgresql/postgresql.ts';
-import type { JsonObject } from '#lib/json.ts';
+import type { JsonObject } from '#lib/values/json.ts';
 import { postgresqlInstance, secrets, type TestInstance, toolchain } from '../../support/postgresqlInstance.ts';
 
 const engine = createPostgresql(toolchain);

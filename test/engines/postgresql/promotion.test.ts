@@ -7,8 +7,8 @@ import { readControlFile } from '#engines/postgresql/instance/controlFile.ts';
 import { parseTimelineHistory } from '#engines/postgresql/instance/timelineHistory.ts';
 import { isBefore } from '#engines/postgresql/lsn.ts';
 import { slotName } from '#engines/postgresql/slotName.ts';
-import { runningPostmaster } from '#lib/postmaster.ts';
-import { processEnds } from '#lib/processes.ts';
+import { processEnds } from '#lib/host/processes.ts';
+import { runningPostmaster } from '#lib/postgres/postmaster.ts';
 import {
   loopbackOnly,
   postgresqlInstance,

@@ -5,7 +5,7 @@ import { AgentSilent, type Engine, type EngineContext } from '#engines/engine.ts
 import type { PostgresObservation } from '#engines/postgresql/observation.ts';
 import { elect, promoteBlockers } from '#engines/postgresql/promotion.ts';
 import { promotion } from '#engines/postgresql/switchover.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 import { promoteInstance } from '#operations/promoteInstance.ts';
 import { instanceFacts, observation } from '../../support/facts.ts';
 import { codes, former, gone, group, replica } from '../../support/postgresqlFacts.ts';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { processEnds, processIdentity, processIsRunning, signalProcess } from '#lib/processes.ts';
+import { processEnds, processIdentity, processIsRunning, signalProcess } from '#lib/host/processes.ts';
 import { loopbackOnly, postgresqlInstance } from '../../support/postgresqlInstance.ts';
 
 test('a program that outlived the agent that began it is ended, with all that it started, before the next agent does anything', async () => {

@@ -2,7 +2,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findPostgresqlToolchain } from '#engines/postgresql/toolchain.ts';
-import { serverUser } from '#lib/serverUser.ts';
+import { serverUser } from '#lib/host/serverUser.ts';
 import { temporaryDirectory } from '../../support/temporaryDirectory.ts';
 
 test('finds programs as configured before all others, and says of each version how to get it', async () => {

@@ -6,7 +6,7 @@ import { abandonedSlots, leave, release } from '#engines/postgresql/leave.ts';
 import { restartOrder } from '#engines/postgresql/restart.ts';
 import { slotName } from '#engines/postgresql/slotName.ts';
 import type { InstanceStatus } from '#generated/prisma/enums.ts';
-import { assertPresent } from '#lib/assertPresent.ts';
+import { assertPresent } from '#lib/values/assertPresent.ts';
 
 const [first, second, third, gone] = [1, 2, 3, 4].map((n) => `01a20386-7795-70c0-a9fb-97c95670300${n}`) as [
   string,

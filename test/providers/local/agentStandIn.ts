@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { processIsRunning } from '#lib/processes.ts';
+import { processIsRunning } from '#lib/host/processes.ts';
 
 const [, , directory = '', mode] = process.argv;
 const pidFile = join(directory, 'server.pid');

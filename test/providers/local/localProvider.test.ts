@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { closedDirectory } from '#lib/serverUser.ts';
+import { closedDirectory } from '#lib/host/serverUser.ts';
 import { parseCidr } from '#providers/local/ipv4.ts';
 import { type InstanceSpec, ProviderError } from '#providers/provider.ts';
 import { describeProviderContract, instanceSpec } from '../contract.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect } from 'vitest';
-import { processIsRunning } from '#lib/processes.ts';
+import { processIsRunning } from '#lib/host/processes.ts';
 import { createLocalProvider, type LocalProviderOptions } from '#providers/local/localProvider.ts';
 import { listProcesses } from '#providers/local/processTable.ts';
 import type { InstanceRef } from '#providers/provider.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, DatabaseError } from 'pg';
-import { replaceFile } from '#lib/replaceFile.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
 import type { AccessPolicy, PostgresqlCommands } from '../commands.ts';
 import { adminRole, replicatorRole } from '../roles.ts';

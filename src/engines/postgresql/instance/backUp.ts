@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import { BackupStoreError } from '#backups/backupStore.ts';
 import { fingerprinted } from '#backups/fingerprint.ts';
-import { systemFault } from '#lib/systemFault.ts';
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { systemFault } from '#lib/faults/systemFault.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import { replicatorRole } from '../roles.ts';

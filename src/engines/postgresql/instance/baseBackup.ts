@@ -1,4 +1,4 @@
-import type { ServerUser } from '#lib/serverUser.ts';
+import type { ServerUser } from '#lib/host/serverUser.ts';
 import { manifestDifference } from './backupManifest.ts';
 import { quickChecksums } from './checksums.ts';
 import { type BackupSource, receiveBaseBackup } from './receiveBaseBackup.ts';

@@ -1,4 +1,4 @@
-import type { Json } from '#lib/json.ts';
+import type { Json } from '#lib/values/json.ts';
 import type { CommandCall, InstanceHost, InstanceSide } from '../../instanceSide.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import type { PostgresqlToolchain } from '../toolchain.ts';

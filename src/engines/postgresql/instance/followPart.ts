@@ -1,8 +1,8 @@
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseError } from 'pg';
-import { replaceFile } from '#lib/replaceFile.ts';
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';

@@ -1,8 +1,8 @@
 import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import type { Client } from 'pg';
-import { replaceFile } from '#lib/replaceFile.ts';
-import { syncPath } from '#lib/syncPath.ts';
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
+import { syncPath } from '#lib/files/syncPath.ts';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import { adminRole, clientDatabase, clientRole, replicatorRole } from '../roles.ts';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { replaceFile } from '#lib/replaceFile.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
 import type { AccessPolicy, ServerAddress } from '../commands.ts';
 
 /** What an instance is to be, as the last commands left it. */

@@ -1,4 +1,4 @@
-import { replaceFile } from '#lib/replaceFile.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
 import type { PostgresqlCommands } from '../commands.ts';
 import { ensureRoles } from './initialize.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import type { Observation, ReplicationObservation } from '#domain/observation.ts';
-import { systemFault } from '#lib/systemFault.ts';
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { systemFault } from '#lib/faults/systemFault.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
 import { boundServerLog } from '../../serverLog.ts';
 import type { LastPosition, PostgresObservation } from '../observation.ts';
 import { databaseSizeQuery, type ObservationRow, observationQuery } from './observationQuery.ts';

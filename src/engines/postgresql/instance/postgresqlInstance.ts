@@ -1,9 +1,9 @@
 import { chmod, mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, type ClientConfig } from 'pg';
-import { disownStalePid, runningPostmaster } from '#lib/postmaster.ts';
-import { replaceFile } from '#lib/replaceFile.ts';
-import { syncPath } from '#lib/syncPath.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
+import { syncPath } from '#lib/files/syncPath.ts';
+import { disownStalePid, runningPostmaster } from '#lib/postgres/postmaster.ts';
 import { type CommandCall, CommandFailure, type InstanceHost } from '../../instanceSide.ts';
 import { ServerEnded, type ServerLaunch, ServerSupervisor } from '../../serverSupervisor.ts';
 import { adminRole, replicatorRole } from '../roles.ts';

@@ -1,9 +1,9 @@
 import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { type BackupStore, BackupStoreError, StoredFileMissing } from '#backups/backupStore.ts';
 import { fingerprinted, fingerprintOf } from '#backups/fingerprint.ts';
-import { syncPath } from '#lib/syncPath.ts';
-import { systemFault } from '#lib/systemFault.ts';
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { systemFault } from '#lib/faults/systemFault.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
+import { syncPath } from '#lib/files/syncPath.ts';
 import { type CommandCall, CommandFailure } from '../../instanceSide.ts';
 import type { PostgresqlCommands, StoredPart } from '../commands.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { replaceFile } from '#lib/replaceFile.ts';
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
 import type { CommandCall } from '../../instanceSide.ts';
 import type { PostgresqlCommands, ServerAddress } from '../commands.ts';
 import { adminRole } from '../roles.ts';

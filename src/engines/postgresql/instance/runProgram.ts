@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { processEnds, processIdentity, signalProcess } from '#lib/processes.ts';
+import { processEnds, processIdentity, signalProcess } from '#lib/host/processes.ts';
 import type { InstanceLayout } from './instanceLayout.ts';
 import type { PostgresqlInstance } from './postgresqlInstance.ts';
 

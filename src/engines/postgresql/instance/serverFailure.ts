@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
 import { CommandFailure } from '../../instanceSide.ts';
 
 /** How node-postgres tells of a session that was lost or did not answer: by its words alone. */

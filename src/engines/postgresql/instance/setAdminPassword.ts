@@ -1,4 +1,4 @@
-import { withoutPaths } from '#lib/withoutPaths.ts';
+import { withoutPaths } from '#lib/faults/withoutPaths.ts';
 import { CommandFailure } from '../../instanceSide.ts';
 import { adminRole } from '../roles.ts';
 import { scramVerifier } from '../scramVerifier.ts';

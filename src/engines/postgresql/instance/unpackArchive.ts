@@ -2,7 +2,7 @@ import { chownSync, close, closeSync, fchownSync, fdatasync, mkdirSync, openSync
 import { join, normalize } from 'node:path';
 import { Writable } from 'node:stream';
 import { promisify } from 'node:util';
-import type { ServerUser } from '#lib/serverUser.ts';
+import type { ServerUser } from '#lib/host/serverUser.ts';
 import type { ReceivedFile } from './backupManifest.ts';
 import { type Checksums, type FileChecksum, sha256Checksums } from './checksums.ts';
 import { type TarEntry, TarReader } from './tarReader.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { replaceFile } from './replaceFile.ts';
+import { replaceFile } from '#lib/files/replaceFile.ts';
 
 /** Reads the file, or makes it with `bytes` random bytes in Base64, readable by its owner only and on disk when this returns. */
 export async function keptSecret(path: string, bytes: number): Promise<string> {

@@ -1,6 +1,6 @@
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { commandLine, processIsRunning } from './processes.ts';
+import { commandLine, processIsRunning } from '#lib/host/processes.ts';
 
 /** A PostgreSQL server process, as it describes itself in its data directory. */
 export type Postmaster = { pid: number; port: number; ready: boolean };

@@ -1,7 +1,7 @@
 import { constants, readFileSync } from 'node:fs';
 import { access, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { StartupError } from '#lib/startupError.ts';
+import { StartupError } from '#lib/faults/startupError.ts';
 
 /** An unprivileged user by its numbers, as `spawn` and `chown` take them. */
 export type ServerUser = { uid: number; gid: number };

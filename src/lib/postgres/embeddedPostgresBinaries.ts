@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { canReach, type ServerUser } from '#lib/serverUser.ts';
+import { canReach, type ServerUser } from '#lib/host/serverUser.ts';
 
 export type EmbeddedPostgresOptions = {
   /** The user that must be able to run the programs. Null: this process's own. */

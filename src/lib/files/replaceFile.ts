@@ -1,6 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { ServerUser } from './serverUser.ts';
+import type { ServerUser } from '#lib/host/serverUser.ts';
 import { syncPath } from './syncPath.ts';
 
 export type FileOwnership = {
