@@ -17,7 +17,10 @@ export type Silence = {
 
 export type StatusVerdict<Status> = { status: Status; reason: string | null };
 
-type InstanceView = Pick<InstanceFacts, 'activity' | 'status' | 'statusReason' | 'observedAt' | 'observation'>;
+type InstanceView = Pick<
+  InstanceFacts,
+  'activity' | 'status' | 'statusReason' | 'observedAt' | 'observation' | 'fencedAt'
+>;
 
 /** True if the instance's agent has been silent for longer than its lease. */
 export function isSilent(observedAt: Date | null, { now, leaseMs, listeningSince }: Silence): boolean {
@@ -61,13 +64,16 @@ function observedStatus(
   const { observation, observedAt } = instance;
   if (isSilent(observedAt, silence)) return { status: 'UNREACHABLE', reason: silenceReason(observedAt) };
   if (observation === null) return { status: 'DOWN', reason: 'Its agent has not reported yet.' };
-  if (observation.stopped) return { status: 'STOPPED', reason: stoppedReason(observation, isWantedPrimary) };
+  if (observation.stopped) return { status: 'STOPPED', reason: stoppedReason(instance, observation, isWantedPrimary) };
   if (!observation.serving) return { status: 'DOWN', reason: observation.reason ?? 'Its server does not answer.' };
   return { status: 'ACTIVE', reason: null };
 }
 
 /** What comes of it by itself, and what a person can do. */
-function stoppedReason({ role }: Observation, isWantedPrimary: boolean): string {
+function stoppedReason({ fencedAt }: InstanceView, { role }: Observation, isWantedPrimary: boolean): string {
+  if (isWantedPrimary && fencedAt !== null) {
+    return 'It was fenced off in a failover that promoted nobody: promote another (promoteInstance with FAILOVER), or let it take writes again (restartCluster with force).';
+  }
   if (isWantedPrimary) {
     return 'Its server was stopped on purpose, in a promotion that did not end: retry that (retryOperation), or promote another (promoteInstance with FAILOVER).';
   }

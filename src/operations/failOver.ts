@@ -5,6 +5,7 @@ import type { Election, PromotionOutcome } from '#engines/engine.ts';
 import { ProviderError } from '#providers/provider.ts';
 import { answered } from './answered.ts';
 import type { BroughtBack } from './bringBack.ts';
+import { liftFence } from './liftFence.ts';
 import type { RunContext, StepContext } from './operation.ts';
 import type { PromoteInstanceInput } from './promotionInput.ts';
 import {
@@ -54,8 +55,7 @@ const promote = (context: StepContext, to: InstanceFacts): Promise<PromotionOutc
 /** A former primary that a person chose: its fence is lifted, and it goes on where it ended. */
 async function resume(context: StepContext, to: InstanceFacts): Promise<PromotionOutcome> {
   const begun = performance.now();
-  await context.provider.startInstance({ clusterId: context.cluster.id, instanceId: to.id }, { liftFence: true });
-  await context.change(({ tx }) => tx.instance.update({ where: { id: to.id }, data: { fencedAt: null } }));
+  await liftFence(context, to.id);
   await answered(context, to, (patient) => promotionOf(context).resume(patient, to));
   return { promoted: true, tookMs: performance.now() - begun };
 }
@@ -105,16 +105,15 @@ async function giveUp(context: StepContext, fromId: string | null, reason: strin
 }
 
 /** The old primary is wanted again, its fence gone. Answers with what stands in the way; null: nothing. */
-async function letGo({ cluster, provider, change }: StepContext, id: string): Promise<ProviderError | null> {
-  await change(({ tx }) => tx.cluster.update({ where: { id: cluster.id }, data: { primaryInstanceId: id } }));
+async function letGo(context: StepContext, id: string): Promise<ProviderError | null> {
+  await wantAsPrimary(context, id);
   try {
-    await provider.startInstance({ clusterId: cluster.id, instanceId: id }, { liftFence: true });
+    await liftFence(context, id);
+    return null;
   } catch (error) {
     if (error instanceof ProviderError) return error;
     throw error;
   }
-  await change(({ tx }) => tx.instance.update({ where: { id }, data: { fencedAt: null } }));
-  return null;
 }
 
 /** Exact once the old primary's own data was looked at: all that it had and the new one has not. */

@@ -4,12 +4,14 @@ import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { InstanceStatusError } from '#domain/instanceErrors.ts';
 import { asServing, hasServer, isBeingWorkedOn, isUnreachable } from '#domain/instanceStatus.ts';
+import { wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine } from '#engines/engine.ts';
 import { minuteMs } from '#lib/time/durations.ts';
 import { clusterIsReady, notOfCluster } from './blockers.ts';
 import { clusterIdSchema } from './inputs.ts';
 import { placed } from './instanceSteps.ts';
+import { liftFence } from './liftFence.ts';
 import { defineOperation, type PlannedStep, type RunContext, type StepContext } from './operation.ts';
 import { untilWithin } from './untilWithin.ts';
 import { planSurvey, planVerify, survey, surveyStep, verifyCluster, verifyStep } from './verifyCluster.ts';
@@ -124,6 +126,8 @@ async function restart(
 ): Promise<Restarted> {
   const { id, name } = subject;
   await context.setActivity([subject], 'RESTARTING');
+  // A failover that elected nobody may have left it so, with no other to fail over to.
+  if (subject.fencedAt !== null && wantedPrimary(context.cluster)?.id === id) await liftFence(context, id);
   const { startedAt, downMs } = await context.engine.restart(context, placed(context, subject));
   await context.until(`${name} to report that it serves again`, ({ instances }) =>
     instances.some((instance) => instance.id === id && servesSince(instance, startedAt)),

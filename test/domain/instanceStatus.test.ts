@@ -29,6 +29,7 @@ const views = fc.record({
   statusReason: fc.option(fc.string()),
   observation: fc.option(observations),
   observedAt: fc.option(fc.integer({ min: 0, max: 60_000 }).map((ms) => new Date(start + ms))),
+  fencedAt: fc.option(fc.constant(new Date(start))),
 });
 
 const silences = fc
@@ -44,9 +45,12 @@ const silences = fc
 describe('an instance whose server was stopped on purpose', () => {
   const since = new Date(start);
   const silence = { now: since, leaseMs, listeningSince: since };
-  const stopped = (role: 'PRIMARY' | 'REPLICA', isWantedPrimary: boolean) =>
+  const stopped = (role: 'PRIMARY' | 'REPLICA', isWantedPrimary: boolean, fencedAt: Date | null = null) =>
     deriveInstanceStatus(
-      { ...instanceFacts({ observedAt: since }), observation: observation({ serving: false, stopped: true, role }) },
+      {
+        ...instanceFacts({ observedAt: since, fencedAt }),
+        observation: observation({ serving: false, stopped: true, role }),
+      },
       silence,
       { isWantedPrimary },
     );
@@ -61,6 +65,7 @@ describe('an instance whose server was stopped on purpose', () => {
 
   test('that is the primary, or was a replica, says its own way out', () => {
     expect(stopped('PRIMARY', true).reason).toContain('retryOperation');
+    expect(stopped('PRIMARY', true, since).reason).toContain('restartCluster with force');
     expect(stopped('REPLICA', false).reason).toMatch(/follow the primary again by itself, .* rejoinInstance/);
   });
 });

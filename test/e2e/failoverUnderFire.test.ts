@@ -109,6 +109,32 @@ test('a failover that elected nobody is retried once a replica is back, and lose
   expect((await cluster.checked()).lost).toEqual([]);
 }, 240_000);
 
+test('a failover that elected nobody leaves a primary which a restart lets take writes again, where there is no other', async () => {
+  const cluster = await createWrittenCluster(home, client, {
+    ...{ name: 'lifted', instanceCount: 2, failover: manual },
+  });
+  const first = await cluster.lose('lifted-1');
+  await isGranted(cluster);
+  for (const { pid } of processesOf(uuidOf((await cluster.instance('lifted-2')).id))) process.kill(pid, 'SIGSTOP');
+  const { operation } = await requestPromotion(client, { clusterId: cluster.id, mode: 'FAILOVER' });
+  expect(await operationEnd(client, operation.id)).toMatchObject({ error: { code: 'NOBODY_ELECTED' } });
+  const second = await cluster.lose('lifted-2');
+  await first.restore();
+
+  const { id } = await cluster.instance('lifted-1');
+  const reason = async () => (await cluster.instance('lifted-1')).statusReason;
+  await expect
+    .poll(reason, patience)
+    .toMatch(/^It was fenced off in a failover that promoted nobody: .*restartCluster/);
+  expect((await cluster.read()).status).toBe('DOWN');
+  const input = { clusterId: cluster.id, instanceIds: [id], force: true };
+  expect(await succeeded(client, requestRestart(client, input))).toMatchObject({ verified: true });
+  await cluster.isWritten();
+  await second.restore();
+  await isWhole(cluster, { replicas: ['lifted-2'] });
+  expect((await cluster.checked()).lost).toEqual([]);
+}, 240_000);
+
 test('a failover goes back to a former primary that is named; what was written after it is lost, and no more', async () => {
   const cluster = await createWrittenCluster(home, client, {
     ...{ name: 'back', instanceCount: 2, failover: manual },
