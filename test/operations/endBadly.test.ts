@@ -115,7 +115,12 @@ describe('a worker that dies while it takes back what an operation had made', ()
         retryable: false,
       },
     });
-    expect(grove.machines.calls.toSorted()).toEqual(['destroy again-1', 'destroy again-2', 'destroy network']);
+    // The dead one may have come as far as another of the same.
+    expect([...new Set(grove.machines.calls)].toSorted()).toEqual([
+      'destroy again-1',
+      'destroy again-2',
+      'destroy network',
+    ]);
     expect(await clusterOf(grove, restore.clusterId)).toMatchObject({ status: 'DELETED', instances: [] });
   });
 

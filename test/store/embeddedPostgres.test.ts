@@ -189,8 +189,7 @@ describe('embeddedPostgresBinaries', () => {
       recursive: true,
       verbatimSymlinks: true,
     });
-    for (const file of await readdir('src/lib'))
-      await cp(join('src/lib', file), join(directory, 'closed', 'lib', file));
+    await cp('src/lib', join(directory, 'closed', 'lib'), { recursive: true });
     await writeFile(
       join(directory, 'closed', 'package.json'),
       JSON.stringify({ type: 'module', imports: { '#lib/*': './lib/*' } }),
