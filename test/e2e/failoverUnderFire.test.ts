@@ -90,7 +90,7 @@ test('a failover that elected nobody is retried once a replica is back, and lose
   const { operation } = await requestPromotion(client, { clusterId: cluster.id, mode: 'FAILOVER' });
   expect(await operationEnd(client, operation.id)).toMatchObject({
     status: 'FAILED',
-    error: { code: 'NOBODY_ELECTED', message: expect.stringContaining('alone-2 did not answer') },
+    error: { code: 'NOBODY_ELECTED', message: expect.stringContaining('alone-2 did not tell what it has') },
   });
   expect(await cluster.read()).toMatchObject({ primary: { name: 'alone-1' } });
   await killAll(processes);
