@@ -11,6 +11,7 @@ import { createContext } from '#graphql/context.ts';
 import { type IdType, toGlobalId } from '#graphql/globalId.ts';
 import { buildSchema } from '#graphql/schema.ts';
 import { assertPresent } from '#lib/values/assertPresent.ts';
+import { createDatabase } from '#store/database.ts';
 import { createTestOperations, type TestOperations } from '../support/operations.ts';
 
 export type Variables = Record<string, unknown>;
@@ -41,7 +42,9 @@ export async function createGraphqlWorld(
 ): Promise<GraphqlWorld> {
   const operations = await createTestOperations({ working: options.working ?? false });
   const { deps } = operations;
-  const feed = await createFeed({ ...deps, options: options.feed ?? {} });
+  // As in the product it looks through connections of its own: what it asks is not counted.
+  const looks = createDatabase(operations.url, { poolSize: 2 });
+  const feed = await createFeed({ ...deps, db: looks, options: options.feed ?? {} });
   const statements: string[] = [];
   deps.db.$on('query' as never, ((event: { query: string }) => statements.push(event.query)) as never);
   const argsOf = (actor: Actor | null, source: string, variables: Variables, from = feed) => {
@@ -79,6 +82,7 @@ export async function createGraphqlWorld(
     },
     async close() {
       await feed.close();
+      await looks.$disconnect();
       await operations.close();
     },
   };

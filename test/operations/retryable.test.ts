@@ -46,6 +46,7 @@ const inputs: Partial<Record<OperationKind, object>> = {
   DELETE_CLUSTER: { clusterId: crypto.randomUUID() },
   PROMOTE_INSTANCE: { clusterId: crypto.randomUUID(), mode: 'PLANNED' },
   ADD_INSTANCES: { clusterId: crypto.randomUUID(), count: 1 },
+  DROP_INSTANCES: { clusterId: crypto.randomUUID(), instanceIds: [crypto.randomUUID()] },
   RESTORE_CLUSTER: { backupId: crypto.randomUUID(), name: 'again' },
   VERIFY_BACKUP: { backupId: crypto.randomUUID() },
   DELETE_BACKUP: { clusterId: crypto.randomUUID(), backupId: crypto.randomUUID() },
