@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { StartupError } from '#lib/faults/startupError.ts';
+import { StartupError, UsageError } from '#lib/faults/startupError.ts';
 
 const commands = ['all', 'api', 'worker', 'agent'] as const;
 type Command = (typeof commands)[number];
@@ -49,7 +49,7 @@ async function readArguments() {
     return parseArgs({ options, allowPositionals: true });
   } catch (error) {
     const { readWords } = await import('#cli/readWords.ts');
-    readWords(process.argv.slice(2), options, (fault) => new StartupError(`${fault} See grove --help.`));
+    readWords(process.argv.slice(2), options, (fault) => new UsageError(`${fault} See grove --help.`));
     throw error;
   }
 }
@@ -63,7 +63,7 @@ async function readCommand([name = 'all', ...rest]: readonly string[]): Promise<
   ]);
   const meant = command ? null : nearestWord(name, [...commands, ...cliNouns]);
   const suggestion = meant === null ? '' : ` Did you mean ${meant}?`;
-  throw new StartupError(`There is no command "${[name, ...rest].join(' ')}".${suggestion} See grove --help.`);
+  throw new UsageError(`There is no command "${[name, ...rest].join(' ')}".${suggestion} See grove --help.`);
 }
 
 async function runAsAgent({ directory, tools }: { directory?: string; tools?: string }): Promise<void> {
@@ -78,5 +78,5 @@ main().catch((error: unknown) => {
   process.stderr.write(
     error instanceof StartupError ? `grove: ${error.message}\n` : `grove: ${(error as Error).stack ?? error}\n`,
   );
-  process.exit(1);
+  process.exit(error instanceof StartupError ? error.exitCode : 1);
 });

@@ -91,6 +91,10 @@ function silenceReason(observedAt: Date | null): string {
     : `Its agent has not reported since ${observedAt.toISOString()}.`;
 }
 
+/** True if nobody can tell its agent anything. Where an operation failed on it, that hides that it is UNREACHABLE. */
+export const isOutOfReach = ({ status, activity, agentLostAt }: InstanceFacts): boolean =>
+  status === 'UNREACHABLE' || (activity === 'FAILED' && agentLostAt !== null);
+
 /** True if an operation works on it. */
 export const isBeingWorkedOn = ({ activity }: Pick<InstanceFacts, 'activity'>): boolean =>
   activity !== 'NONE' && activity !== 'FAILED' && activity !== 'REMOVED';

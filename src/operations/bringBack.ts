@@ -23,11 +23,7 @@ export async function joinAgain(
 ): Promise<Rejoined> {
   await context.setActivity([{ id }], 'SYNCING');
   await context.provider.startInstance({ clusterId: context.cluster.id, instanceId: id });
-  const begun = context.clock.now().getTime();
-  const there = await context.untilIn(connectsWithinMs, `the agent of ${name} to connect`, ({ instances }) =>
-    instances.some((instance) => instance.id === id && instance.agentLostAt === null && isFresh(instance, begun)),
-  );
-  const instance = there?.instances.find((found) => found.id === id);
+  const instance = (await connected(context, { id, name })) ?? (await connectedAnew(context, { id, name }));
   if (!instance) throw new StepFailure('AGENT_SILENT', `The agent of ${name} does not connect.`, { retryable: true });
   const rejoined = await promotion.rejoin(context, instance);
   await untilWithin(context, {
@@ -44,6 +40,26 @@ export async function joinAgain(
     await tx.instance.update({ where: { id }, data: { fencedAt: null } });
   });
   return rejoined;
+}
+
+type Named = Pick<InstanceFacts, 'id' | 'name'>;
+
+/** Null: its agent does not connect in time. */
+async function connected(context: StepContext, { id, name }: Named): Promise<InstanceFacts | null> {
+  const begun = context.clock.now().getTime();
+  const there = await context.untilIn(connectsWithinMs, `the agent of ${name} to connect`, ({ instances }) =>
+    instances.some((instance) => instance.id === id && instance.agentLostAt === null && isFresh(instance, begun)),
+  );
+  return there?.instances.find((found) => found.id === id) ?? null;
+}
+
+/** An agent that runs and does not connect hangs; one that is started anew does not. */
+async function connectedAnew(context: StepContext, subject: Named): Promise<InstanceFacts | null> {
+  const instance = { clusterId: context.cluster.id, instanceId: subject.id };
+  if ((await context.provider.inspect(instance)) !== 'running') return null;
+  await context.provider.stopInstance(instance);
+  await context.provider.startInstance(instance);
+  return await connected(context, subject);
 }
 
 /** As joinAgain, but what stands in the way is told, not thrown: it is tried again by itself later. */

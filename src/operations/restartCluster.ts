@@ -3,7 +3,7 @@ import { acceptsWrites, changeableStatuses, freeStatuses } from '#domain/cluster
 import type { DomainError } from '#domain/errors.ts';
 import type { ClusterFacts, InstanceFacts } from '#domain/facts.ts';
 import { InstanceStatusError } from '#domain/instanceErrors.ts';
-import { asServing, hasServer, isBeingWorkedOn, isUnreachable } from '#domain/instanceStatus.ts';
+import { asServing, hasServer, isBeingWorkedOn, isOutOfReach } from '#domain/instanceStatus.ts';
 import { wantedPrimary } from '#domain/promotion.ts';
 import { StepFailure } from '#domain/stepFailure.ts';
 import type { Engine } from '#engines/engine.ts';
@@ -83,7 +83,7 @@ function chosenCanRestart(cluster: ClusterFacts, input: RestartClusterInput): Do
   if (input.instanceIds && subjects.length < input.instanceIds.length) return [notOfCluster(cluster)];
   return subjects.flatMap((instance) => {
     const others = 'Leave it out by naming the others in instanceIds, or drop it.';
-    if (isUnreachable(instance)) return [new InstanceStatusError(instance, `Nobody can restart it. ${others}`)];
+    if (isOutOfReach(instance)) return [new InstanceStatusError(instance, `Nobody can restart it. ${others}`)];
     if (!hasServer(instance)) return [new InstanceStatusError(instance, `${withoutServer(instance)} ${others}`)];
     return [];
   });

@@ -187,7 +187,7 @@ describe('a failure', () => {
     [['clutsers', 'list'], 'There is no command "clutsers list". Did you mean clusters?'],
     [['frobnicate'], 'There is no command "frobnicate".'],
   ])('of the first words is told in our own words, with what may be meant: %j', async (words, fault) => {
-    expect(await person().run(words)).toEqual({ code: 1, out: '', err: `grove: ${fault} See grove --help.\n` });
+    expect(await person().run(words)).toEqual({ code: 2, out: '', err: `grove: ${fault} See grove --help.\n` });
   });
 
   test('to wait any longer (Ctrl-C) says that the operation goes on', async () => {

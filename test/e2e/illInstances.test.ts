@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { signalProcess } from '#lib/host/processes.ts';
 import type { Shape } from '../support/apiClient.ts';
-import { createdCluster, readCluster, revealedCredentials, uuidOf } from '../support/clusterCalls.ts';
+import { createdCluster, operationEnd, readCluster, revealedCredentials, uuidOf } from '../support/clusterCalls.ts';
 import { createGroveHome, destroyAfterAll, type GroveHome, type GroveProcess } from '../support/groveProcess.ts';
 import { processesOf } from '../support/processTree.ts';
-import { guard, loseInstance } from '../support/promotionCalls.ts';
+import { guard, loseInstance, requestRejoin } from '../support/promotionCalls.ts';
 import { lostWrites, startRecordingWriter } from '../support/recordingWriter.ts';
 import { requestDrop, requestRestart, succeeded } from '../support/topologyCalls.ts';
 
@@ -52,6 +52,23 @@ async function isDropped(instance: Shape): Promise<void> {
   expect(existsSync(directoryOf(instance))).toBe(false);
   expect(await read()).toMatchObject({ status: 'ACTIVE', health: { level: 'HEALTHY' } });
 }
+
+test('a replica whose agent hangs shows nothing stale, and follows again when it is asked to', async () => {
+  const hanging = await named('orders-2');
+  const isAgent = ({ command }: { command: string[] }) => command.includes('agent');
+  const [agent] = processesOf(uuidOf(hanging.id)).filter(isAgent);
+  signalProcess(agent?.pid ?? 0, 'SIGSTOP');
+  await expect.poll(async () => (await named('orders-2')).status, { timeout: 30_000 }).toBe('UNREACHABLE');
+  expect((await named('orders-2')).replication).toBe(null);
+  const ids = { clusterId, instanceIds: [hanging.id] };
+  expect(await requestRestart(grove.client, ids)).toMatchObject({ __typename: 'InstanceStatusError' });
+  const { operation } = await requestRejoin(grove.client, { clusterId, instanceId: hanging.id });
+  expect(await operationEnd(grove.client, operation.id)).toMatchObject({ status: 'SUCCEEDED', error: null });
+  await expect.poll(async () => (await read()).health.level, { timeout: 30_000 }).toBe('HEALTHY');
+  expect((await named('orders-2')).replication).toMatchObject({ state: 'streaming' });
+  const [anew] = processesOf(uuidOf(hanging.id)).filter(isAgent);
+  expect(anew?.pid).not.toBe(agent?.pid);
+}, 120_000);
 
 test('replicas are dropped whose host is lost or whose server is dead, while a client writes', async () => {
   const { username: user, password, database } = await revealedCredentials(grove.client, clusterId);

@@ -77,7 +77,7 @@ describe('a start that cannot succeed says why in one line and exits with 1', ()
   test('when the command is unknown, or one of several processes lacks what they share', async () => {
     expect(await run(['serve'])).toMatchObject({ code: 1, output: expect.stringContaining('"serve"') });
     expect(await run(['worker'])).toMatchObject({ code: 1, output: expect.stringContaining('DATABASE_URL') });
-    expect(await run(['--frobnicate'])).toMatchObject({ code: 1, output: expect.stringContaining('--help') });
+    expect(await run(['--frobnicate'])).toMatchObject({ code: 2, output: expect.stringContaining('--help') });
   });
 });
 

@@ -134,6 +134,11 @@ describe('restartCluster', () => {
     const observed = await grove.deps.db.instance.findUniqueOrThrow({ where: { id } });
     await grove.deps.db.instance.update({ where: { id }, data: { status: 'UNREACHABLE' } });
     await expect(restart(subject)).rejects.toMatchObject({ code: 'INSTANCE_STATUS', instanceId: id });
+    // What an operation left it as hides that its agent is gone.
+    const failed = { status: 'ERROR', activity: 'FAILED', agentLostAt: new Date() } as const;
+    await grove.deps.db.instance.update({ where: { id }, data: failed });
+    await expect(restart(subject)).rejects.toMatchObject({ code: 'INSTANCE_STATUS', instanceId: id });
+    await grove.deps.db.instance.update({ where: { id }, data: { agentLostAt: null } });
     await grove.machines.observe(id, { role: null, serving: false });
     await grove.deps.db.instance.update({ where: { id }, data: { status: 'ERROR', activity: 'FAILED' } });
     await expect(restart(subject)).rejects.toMatchObject({ code: 'INSTANCE_STATUS', status: 'ERROR' });

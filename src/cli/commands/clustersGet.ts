@@ -23,7 +23,7 @@ type Cluster = {
   engine: { name: string };
   engineVersion: string;
   deletionProtection: boolean;
-  currentOperation: { id: string; kind: string; progress: number } | null;
+  currentOperation: { id: string; kind: string; progress: number; waitingFor: string | null } | null;
   endpoints: { kind: string; uri: string }[];
   instances: { nodes: Instance[] };
 };
@@ -61,6 +61,7 @@ function headOf(cluster: Cluster): string[] {
     ['engine', `${cluster.engine.name} ${cluster.engineVersion}`],
     ['version', `${cluster.version}${cluster.deletionProtection ? ', protected from deletion' : ''}`],
     ['operation', operation && `${operation.kind} ${Math.round(operation.progress * 100)} % ${operation.id}`],
+    ['waits for', operation?.waitingFor ?? null],
     ...cluster.endpoints.map(({ kind, uri }): [string, string] => [kind === 'READ_WRITE' ? 'writes' : 'reads', uri]),
   ];
   return rows

@@ -131,9 +131,11 @@ export const Instance = builder.prismaNode('Instance', {
     replication: t.field({
       type: Replication,
       nullable: true,
-      description: 'How its copying stands, as last observed; null on a primary and where it was never observed.',
-      select: { clusterId: true, observation: true },
-      resolve: (instance) => {
+      description:
+        'How its copying stands; null on a primary, where it was never observed, and where its agent is silent: it may have lost its primary since.',
+      select: { clusterId: true, observation: true, observedAt: true },
+      resolve: (instance, _args, { operations }) => {
+        if (isSilent(instance.observedAt, operations.silence())) return null;
         const replication = observationOf(instance)?.replication ?? null;
         return replication && { ...replication, clusterId: instance.clusterId };
       },
