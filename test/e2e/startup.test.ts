@@ -26,7 +26,7 @@ async function run(args: string[], environment: Record<string, string> = {}) {
   return { code, output };
 }
 
-describe('a start that cannot succeed says why in one line and exits with 1', () => {
+describe('a start that cannot succeed says why in one line and exits with an error', () => {
   test('when the port is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
@@ -75,7 +75,7 @@ describe('a start that cannot succeed says why in one line and exits with 1', ()
   });
 
   test('when the command is unknown, or one of several processes lacks what they share', async () => {
-    expect(await run(['serve'])).toMatchObject({ code: 1, output: expect.stringContaining('"serve"') });
+    expect(await run(['serve'])).toMatchObject({ code: 2, output: expect.stringContaining('"serve"') });
     expect(await run(['worker'])).toMatchObject({ code: 1, output: expect.stringContaining('DATABASE_URL') });
     expect(await run(['--frobnicate'])).toMatchObject({ code: 2, output: expect.stringContaining('--help') });
   });
