@@ -119,6 +119,8 @@ test('a failover that elected nobody leaves a primary which a restart lets take 
   const { operation } = await requestPromotion(client, { clusterId: cluster.id, mode: 'FAILOVER' });
   expect(await operationEnd(client, operation.id)).toMatchObject({ error: { code: 'NOBODY_ELECTED' } });
   const second = await cluster.lose('lifted-2');
+  // A restart that took it for one that serves would wait for it.
+  await expect.poll(async () => (await cluster.instance('lifted-2')).status, patience).toBe('UNREACHABLE');
   await first.restore();
 
   const { id } = await cluster.instance('lifted-1');
