@@ -71,9 +71,9 @@ class Notices implements ChangeNotices {
   }
 }
 
-/** What a status or a cluster's health can turn on. Figures that move all the time are left out. */
-function stateOf({ serving, role, stopped, replication, followerStates }: Observation): string {
+/** What a status, its reason, or a cluster's health can turn on. Figures that move all the time are left out. */
+function stateOf({ serving, reason, role, stopped, replication, followerStates }: Observation): string {
   const lagging = (replication?.lagBytes ?? 0) > limits.replicationLagBytes;
   const followed = [replication?.upstream ?? null, replication?.state ?? null, lagging];
-  return JSON.stringify([serving, role, stopped, ...followed, followerStates.toSorted()]);
+  return JSON.stringify([serving, serving ? null : reason, role, stopped, ...followed, followerStates.toSorted()]);
 }

@@ -137,6 +137,7 @@ describe('telling of changes', () => {
   const replication = { upstream: 'a:1', state: 'streaming', lagBytes: 0, lagSeconds: 0, position: '0/1' };
   test.each<[string, Partial<Observation>, Partial<Observation>]>([
     ['serving', {}, { serving: false }],
+    ['why it does not serve', { serving: false, reason: 'It ended.' }, { serving: false, reason: 'It cannot start.' }],
     ['the role', {}, { role: 'REPLICA' }],
     ['a stop on purpose', {}, { stopped: true }],
     ['the state of replication', { replication }, { replication: { ...replication, state: null } }],
